@@ -1,0 +1,43 @@
+import { readdirSync } from "node:fs";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+// Tests run the sources: workspace packages resolve to src/ by the "source" condition.
+const conditions = ["source", "module", "node", "development|production"];
+
+function project(
+  name: string,
+  root: string,
+  include: string[],
+  test: TestProjectInlineConfiguration["test"] = {},
+): TestProjectInlineConfiguration {
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: { name, root, include, environment: "node", ...test },
+  };
+}
+
+const beside = ["src/**/*.test.ts", "test/**/*.test.ts"];
+const folders = ["packages", "services"].flatMap((group) =>
+  readdirSync(group).map((name) => ({ group, name })),
+);
+
+// The processes project starts real brokers; "pnpm check" leaves it out, "npm test" runs it.
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      ...folders.map(({ group, name }) =>
+        project(
+          group === "packages" ? name : `service-${name}`,
+          `${group}/${name}`,
+          name === "standalone" ? ["src/**/*.test.ts"] : beside,
+        ),
+      ),
+      project("processes", "services/standalone", ["test/**/*.test.ts"], {
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+      }),
+    ],
+  },
+});
