@@ -63,6 +63,9 @@ function nodeFolder() {
 /**
  * Runs the command and passes signals on, so that it sees each request to stop once: npm repeats
  * what the terminal has already sent, and a broker takes a second signal for "stop at once".
+ *
+ * Scripts start this with `exec`, because not every sh does it by itself: one that stays between
+ * npm and this process dies of npm's SIGTERM without passing it on.
  * @param {string} command
  * @param {string[]} args
  */
