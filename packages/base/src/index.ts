@@ -1,1 +1,14 @@
-export {};
+export { ByteReader } from "./byte-reader.ts";
+export { ByteWriter } from "./byte-writer.ts";
+export type { Clock, Timer, Timers } from "./clock.ts";
+export { crc32c } from "./crc.ts";
+export { Deferred } from "./deferred.ts";
+export { assert, CanopyError, DecodeError, unreachable } from "./errors.ts";
+export { type Deadline, DeadlineHeap } from "./heap.ts";
+export { type Lifecycle, Stack } from "./lifecycle.ts";
+export { type Logger, silentLogger } from "./logger.ts";
+export { BoundedQueue, Deque } from "./queue.ts";
+export { pick, type Random, randomBool, randomInt, seededRandom, shuffle } from "./random.ts";
+export { RangeSet } from "./ranges.ts";
+export { backgroundTimers, systemClock, systemRandom, systemTimers } from "./system.ts";
+export { TimerWheel, WheelEntry, type WheelOptions } from "./wheel.ts";
