@@ -67,10 +67,10 @@ export class Deque<T> {
   }
 
   #grow(): void {
-    const ring: (T | undefined)[] = new Array(Math.max(SMALLEST, this.#ring.length * 2));
-    for (let i = 0; i < this.#size; i++) ring[i] = this.#ring[this.#slot(i)];
-    // Filled, so that the array has no holes and its elements stay fast.
-    ring.fill(undefined, this.#size);
+    const length = Math.max(SMALLEST, this.#ring.length * 2);
+    // Pushed one by one, so that the array has no holes and its elements stay fast.
+    const ring: (T | undefined)[] = [];
+    for (let i = 0; i < length; i++) ring.push(this.at(i));
     this.#ring = ring;
     this.#head = 0;
   }

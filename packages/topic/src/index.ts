@@ -15,6 +15,7 @@ export {
   validTopicBytes,
 } from "./name.ts";
 export { shardOf, shardsOfFilter } from "./shard.ts";
-export { Topic, TopicTable, type TopicTableOptions } from "./table.ts";
+export { TopicTable, type TopicTableOptions } from "./table.ts";
+export { Topic } from "./topic.ts";
 export { FilterTrie } from "./trie.ts";
 export { validUtf8 } from "./utf8.ts";

@@ -1,88 +1,12 @@
-import { countLevels, validTopicBytes } from "./name.ts";
-import { fnv1a, shardOfHash } from "./shard.ts";
-
-/** A topic name that was found valid, with what is derived from it once. */
-export class Topic {
-  readonly name: string;
-  /** The name as it stands in a packet: its length in two bytes, then UTF-8. */
-  readonly wire: Buffer;
-  /** FNV-1a of the bytes. */
-  readonly hash: number;
-  readonly shard: number;
-  readonly levels: number;
-
-  /** What the gateway matched last, and the trie version that holds for. */
-  targets: unknown = undefined;
-  targetsVersion = -1;
-  /** The same for the owner of the shard. */
-  routes: unknown = undefined;
-  routesVersion = -1;
-
-  constructor(bytes: Uint8Array, start: number, end: number, hash: number, shards: number) {
-    const size = end - start;
-    // Not from Buffer's pool: a topic that lives long would hold a whole slab of it.
-    this.wire = Buffer.allocUnsafeSlow(2 + size);
-    this.wire.writeUInt16BE(size);
-    this.wire.set(bytes.subarray(start, end), 2);
-    this.name = this.wire.toString("utf8", 2); // [MQTT-1.5.4-3] keeps a U+FEFF
-    this.hash = hash;
-    this.shard = shardOfHash(hash, shards);
-    this.levels = countLevels(this.name);
-  }
-
-  /** The name in UTF-8: a view of `wire`. */
-  get bytes(): Buffer {
-    return this.wire.subarray(2);
-  }
-}
+import { Generation, NameKey } from "./generation.ts";
+import { MAX_STRING_BYTES, validTopicBytes } from "./name.ts";
+import { Topic } from "./topic.ts";
 
 export interface TopicTableOptions {
-  /** Topics and bytes of topic names in one generation; the table keeps two. */
+  /** Topics in one generation; the table keeps two. */
   readonly maxTopics?: number;
+  /** Bytes of topic names in one generation. */
   readonly maxBytes?: number;
-}
-
-const FIRST_SLOTS = 1024;
-/** How far a look-up goes from the slot of its hash: bounds it even when names are made to collide. */
-const PROBES = 16;
-
-/** Open addressing with linear probing; at most half full. */
-class Generation {
-  slots: (Topic | undefined)[] = new Array<Topic | undefined>(FIRST_SLOTS).fill(undefined);
-  topics = 0;
-  bytes = 0;
-
-  find(bytes: Uint8Array, start: number, end: number, hash: number): Topic | undefined {
-    const slots = this.slots;
-    const mask = slots.length - 1;
-    for (let probe = 0; probe < PROBES; probe++) {
-      const topic = slots[(hash + probe) & mask];
-      if (topic === undefined) return undefined;
-      if (topic.hash === hash && sameName(topic.wire, bytes, start, end)) return topic;
-    }
-    return undefined;
-  }
-
-  insert(topic: Topic): void {
-    if (this.topics * 2 >= this.slots.length) this.#grow();
-    this.#place(topic);
-    this.topics++;
-    this.bytes += topic.wire.length;
-  }
-
-  /** With no free slot within reach, the newcomer takes the place of another. */
-  #place(topic: Topic): void {
-    const mask = this.slots.length - 1;
-    let probe = 0;
-    while (probe < PROBES - 1 && this.slots[(topic.hash + probe) & mask] !== undefined) probe++;
-    this.slots[(topic.hash + probe) & mask] = topic;
-  }
-
-  #grow(): void {
-    const old = this.slots;
-    this.slots = new Array<Topic | undefined>(old.length * 2).fill(undefined);
-    for (const topic of old) if (topic !== undefined) this.#place(topic);
-  }
 }
 
 /**
@@ -96,6 +20,7 @@ export class TopicTable {
   readonly shards: number;
   readonly #maxTopics: number;
   readonly #maxBytes: number;
+  readonly #key = new NameKey();
   #current = new Generation();
   #previous = new Generation();
 
@@ -107,10 +32,11 @@ export class TopicTable {
 
   /** The topic whose name is bytes[start, end); undefined when that is no valid topic name. */
   intern(bytes: Uint8Array, start: number, end: number): Topic | undefined {
-    const hash = fnv1a(bytes, start, end);
-    const known = this.#current.find(bytes, start, end, hash);
-    if (known !== undefined) return known;
-    return this.#promote(bytes, start, end, hash) ?? this.#create(bytes, start, end, hash);
+    // [MQTT-4.7.3-1] and [MQTT-4.7.3-3]; the key has no room for more.
+    if (end <= start || end - start > MAX_STRING_BYTES) return undefined;
+    const key = this.#key;
+    key.load(bytes, start, end);
+    return this.#current.find(key) ?? this.#promote() ?? this.#create(bytes, start, end);
   }
 
   internString(name: string): Topic | undefined {
@@ -120,31 +46,25 @@ export class TopicTable {
     return this.intern(bytes, 0, bytes.length);
   }
 
-  #promote(bytes: Uint8Array, start: number, end: number, hash: number): Topic | undefined {
-    const topic = this.#previous.find(bytes, start, end, hash);
+  #promote(): Topic | undefined {
+    const topic = this.#previous.find(this.#key);
     if (topic !== undefined) this.#insert(topic);
     return topic;
   }
 
-  #create(bytes: Uint8Array, start: number, end: number, hash: number): Topic | undefined {
+  #create(bytes: Uint8Array, start: number, end: number): Topic | undefined {
     if (!validTopicBytes(bytes, start, end)) return undefined;
-    const topic = new Topic(bytes, start, end, hash, this.shards);
+    const topic = new Topic(bytes, start, end, this.shards);
     this.#insert(topic);
     return topic;
   }
 
   #insert(topic: Topic): void {
-    const { topics, bytes } = this.#current;
-    if (topics >= this.#maxTopics || bytes >= this.#maxBytes) {
+    const { size, bytes } = this.#current;
+    if (size >= this.#maxTopics || bytes >= this.#maxBytes) {
       this.#previous = this.#current;
-      this.#current = new Generation();
+      this.#current = new Generation(this.#previous);
     }
-    this.#current.insert(topic);
+    this.#current.insert(this.#key, topic);
   }
-}
-
-function sameName(wire: Buffer, bytes: Uint8Array, start: number, end: number): boolean {
-  if (wire.length - 2 !== end - start) return false;
-  for (let i = start, w = 2; i < end; i++, w++) if (wire[w] !== bytes[i]) return false;
-  return true;
 }
