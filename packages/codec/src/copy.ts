@@ -1,0 +1,19 @@
+/** Below this a loop is faster than a call into native code. */
+const SHORT = 48;
+
+/** Copies `source[start … end)` to `out` at `at`; returns the end there. Does not check. */
+export function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  out: Buffer,
+  at: number,
+): number {
+  if (end - start < SHORT) {
+    while (start < end) out[at++] = source[start++] as number;
+    return at;
+  }
+  // Buffer's copy takes any bytes; `set` would need a view of the source.
+  Buffer.prototype.copy.call(source, out, at, start, end);
+  return at + end - start;
+}
