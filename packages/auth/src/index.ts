@@ -1,4 +1,14 @@
+export {
+  type AuthenticationConfig,
+  type AuthenticationParts,
+  anonymous,
+  authentication,
+} from "./authenticate.ts";
 export { allowAll } from "./authorize.ts";
+export type { CredentialKind } from "./credentials.ts";
+export { credentialLines, deleteUser, PasswordFileError, setPassword } from "./edit.ts";
+export { type PasswdIo, passwdCommand } from "./passwd.ts";
+export type { PasswordCheckOptions } from "./password-check.ts";
 export {
   type Authenticator,
   type Authorizer,
