@@ -1,0 +1,116 @@
+import { parseDocument } from "yaml";
+import type { z } from "zod";
+import { hasCredentials } from "./anonymous.ts";
+import { type Environment, fileVariable, giveEnvironment } from "./environment.ts";
+import { ConfigError, quote } from "./error.ts";
+import { configFile, giveFlags } from "./flags.ts";
+import { isLoopback } from "./listen.ts";
+import { type Config, schema } from "./schema.ts";
+import { findSetting, settings } from "./settings.ts";
+import { type GivenValues, giveTable } from "./source.ts";
+
+export interface ConfigSources {
+  /** The arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Environment;
+  /** Returns a file's text or throws; the only way to anything outside. */
+  readonly readFile: (path: string) => string;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** Where each setting that is not at its default comes from, by key. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** What somebody may have meant differently, one line each. */
+  readonly warnings: readonly string[];
+}
+
+function giveFile(values: GivenValues, path: string, readFile: ConfigSources["readFile"]): void {
+  let text: string;
+  try {
+    text = readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`cannot read the configuration file ${path}: ${reason}`);
+  }
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    const [firstLine = ""] = problem.message.split("\n");
+    throw new ConfigError(`${path} is not valid YAML: ${firstLine.replace(/:$/, "")}`);
+  }
+  giveTable(values, document.toJS(), path);
+}
+
+/** The given values in the shape of the schema; what nobody gave is absent. */
+function nest(values: GivenValues): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const { key, isMap } of settings) {
+    const names = key.split(".");
+    const last = names.pop() ?? "";
+    let table = root;
+    for (const name of names) table = (table[name] ??= {}) as Record<string, unknown>;
+    const given = values.get(key);
+    if (given !== undefined) table[last] = given.raw;
+    else if (isMap) table[last] = entriesBelow(values, `${key}.`);
+  }
+  return root;
+}
+
+function entriesBelow(values: GivenValues, prefix: string): Map<string, unknown> {
+  const found = [...values].filter(([key]) => key.startsWith(prefix));
+  return new Map(found.map(([key, { raw }]) => [key.slice(prefix.length), raw]));
+}
+
+function invalid(issue: z.core.$ZodIssue, values: GivenValues): ConfigError {
+  const place = issue.path.map(String);
+  // The path of an issue goes on into lists; the setting is the longest key that it starts with.
+  while (place.length > 1 && !values.has(place.join("."))) place.pop();
+  const key = place.join(".");
+  const given = values.get(key);
+  const reason = issue.code === "custom" && issue.message !== "Invalid input" ? issue.message : "";
+  const detail = reason === "" ? "" : `: ${reason}`;
+  const { allowed = "", form } = findSetting(key) ?? {};
+  const written = form === undefined ? "" : ` (${form})`;
+  const from = given === undefined ? "" : ` (${given.origin})`;
+  return new ConfigError(
+    `${key}: got ${quote(given?.raw)}${from}${detail}; allowed: ${allowed}${written}`,
+    key,
+  );
+}
+
+/** What one setting alone cannot tell. */
+function checkTogether({ listen, auth }: Config): void {
+  const open = listen.find((address) => !isLoopback(address));
+  if (open !== undefined && !hasCredentials(auth) && auth.anonymous !== true) {
+    throw new ConfigError(
+      `listen: ${open.text} can be reached from other machines, and nothing says who may connect: ` +
+        "set auth.passwordFile or auth.scram.file, or let everybody in with auth.anonymous=true",
+      "listen",
+    );
+  }
+  const fixed = listen.filter(({ port }) => port !== 0).map(({ host, port }) => `${host}:${port}`);
+  const twice = fixed.find((place, at) => fixed.indexOf(place) !== at);
+  if (twice !== undefined) throw new ConfigError(`listen: two listeners want ${twice}`, "listen");
+}
+
+/**
+ * The configuration from all sources, checked: defaults, then the file, then the environment, then
+ * flags, each over the ones before. Throws a ConfigError.
+ */
+export function loadConfig({ argv, env, readFile }: ConfigSources): LoadedConfig {
+  const values: GivenValues = new Map();
+  const file = configFile(argv) ?? env[fileVariable];
+  if (file !== undefined) giveFile(values, file, readFile);
+  const warnings = giveEnvironment(values, env);
+  giveFlags(values, argv);
+
+  const result = schema.safeParse(nest(values));
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw issue === undefined ? result.error : invalid(issue, values);
+  }
+  checkTogether(result.data);
+  const origins = new Map([...values].map(([key, { origin }]) => [key, origin]));
+  return { config: result.data, origins, warnings };
+}
