@@ -12,6 +12,6 @@ export interface Timer {
 }
 
 export interface Timers {
-  /** Runs fn once, not before ms milliseconds from now have passed. */
+  /** Runs fn once, in ms milliseconds; the real ones may be one millisecond early, or late. */
   set(ms: number, fn: () => void): Timer;
 }

@@ -65,7 +65,7 @@ export class DeadlineHeap<K extends string | number> {
   /** Removes and returns the keys with a deadline ≤ now, earliest first, at most max. */
   popDue(now: number, max: number = Number.POSITIVE_INFINITY): K[] {
     const due: K[] = [];
-    while (due.length < max && this.next() <= now) {
+    while (this.size > 0 && due.length < max && this.next() <= now) {
       const key = this.#keys[0] as K;
       this.remove(key);
       due.push(key);

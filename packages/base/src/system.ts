@@ -1,6 +1,5 @@
 /** The only file of this package that touches the process: real time, real randomness. */
 import { randomBytes } from "node:crypto";
-import { performance } from "node:perf_hooks";
 import type { Clock, Timer, Timers } from "./clock.ts";
 import type { Random } from "./random.ts";
 
