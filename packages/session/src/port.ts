@@ -1,0 +1,255 @@
+/**
+ * The Sessions port: what gateways ask of the session service. Every promise here settles after
+ * the command is on disk (committed) and applied; a rejected one may still have been applied only
+ * where its error says so.
+ */
+
+/** Session Expiry Interval that never ends (0xFFFFFFFF, MQTT 5 section 3.1.2.11.2). */
+export const EXPIRY_NEVER = 0xff_ff_ff_ff;
+
+export interface SubscriptionOptions {
+  /** Granted QoS. */
+  readonly qos: 0 | 1 | 2;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly retainHandling: 0 | 1 | 2;
+  /** 0 = none. */
+  readonly subscriptionIdentifier: number;
+}
+
+/** A subscription of a durable session. Those of transient sessions live in their gateway alone. */
+export interface Subscription extends SubscriptionOptions {
+  /** As sent, with `$share/…/` where shared; also the name of its queue in the store. */
+  readonly filter: string;
+  /**
+   * Whether its messages are kept in a queue: granted QoS ≥ 1, now or before (one that went down
+   * to QoS 0 goes on draining its queue).
+   */
+  readonly queued: boolean;
+  /** Per shard, the offset after which it began. Kept when it is replaced [MQTT-3.8.4-3]. */
+  readonly starts: readonly number[];
+  /** Unsubscribed, but deliveries from its queue are unfinished [MQTT-3.10.4-3]. */
+  readonly draining: boolean;
+  /** Retained values still have to be sent: those with an offset at most this, per shard. */
+  readonly retainedUpTo: readonly number[] | undefined;
+}
+
+/** Where the body of an unfinished delivery is. */
+export type DeliverySource =
+  /** Stored message, found in this queue (a filter, or `$share/…`) at shard and offset. */
+  | "queue"
+  /** Retained value of the topic named by `queue`, if its offset is still the same. */
+  | "retained";
+
+/** A delivery that has a packet identifier and is not finished. */
+export interface Unfinished {
+  readonly packetId: number;
+  readonly qos: 1 | 2;
+  /** QoS 2: PUBREC has come, PUBREL is owed. */
+  readonly received: boolean;
+  readonly source: DeliverySource;
+  /** Queue name, or topic name of a retained value. */
+  readonly queue: string;
+  readonly shard: number;
+  readonly offset: number;
+}
+
+/** Finished offsets of one shard above its cursor, as inclusive ranges [from, to, from, to, …]. */
+export interface DoneRanges {
+  readonly shard: number;
+  readonly ranges: readonly number[];
+}
+
+/** A will as it is kept: made into a record by the gateway when the client connects. */
+export interface SessionWill {
+  /** Record (codec); its accepted-at and expiry are set anew when it is published. */
+  readonly record: Uint8Array;
+  /** Will Delay Interval, seconds. */
+  readonly delay: number;
+  /** Message Expiry Interval in seconds; undefined if absent. */
+  readonly expiry: number | undefined;
+}
+
+export interface OpenRequest {
+  readonly clientId: string;
+  /** Gateway incarnation, from {@link Sessions.register}. */
+  readonly gateway: number;
+  readonly cleanStart: boolean;
+  /** Session Expiry Interval in seconds; 0 = transient, {@link EXPIRY_NEVER} = never ends. */
+  readonly expiry: number;
+  readonly will: SessionWill | undefined;
+  /** User name after authentication, for operators. */
+  readonly user: string | undefined;
+}
+
+export interface Opened {
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly sessionPresent: boolean;
+  /** Empty unless the session was present. */
+  readonly subscriptions: readonly Subscription[];
+  /** Per shard; 0 where nothing was read yet. */
+  readonly cursors: readonly number[];
+  readonly done: readonly DoneRanges[];
+  /** In the order in which they were sent [MQTT-4.6.0-1]. */
+  readonly unfinished: readonly Unfinished[];
+}
+
+/** How far a connected session has come since it was last told. */
+export interface Progress {
+  readonly incarnation: number;
+  readonly epoch: number;
+  /** [shard, offset] pairs, flat: everything up to the offset is finished. */
+  readonly cursors: readonly number[];
+  /** The whole of a shard's ranges, for the shards where they changed; joined with what is known. */
+  readonly done: readonly DoneRanges[];
+  /** Filters whose draining has ended. */
+  readonly drained: readonly string[];
+  /** Filters whose retained values have all been sent. */
+  readonly retainedSent: readonly string[];
+}
+
+export interface ReleaseRequest extends Progress {
+  /** A normal DISCONNECT drops the will; everything else publishes it after its delay. */
+  readonly will: "drop" | "publish";
+  /** Session Expiry Interval changed by DISCONNECT; undefined = as it was. */
+  readonly expiry: number | undefined;
+  /** QoS 1 deliveries in flight, in the order sent. Those at QoS 2 are known already. */
+  readonly unfinished: readonly Unfinished[];
+}
+
+export interface NewSubscription extends SubscriptionOptions {
+  readonly filter: string;
+  /** Whether retained values will be sent for it now. */
+  readonly sendRetained: boolean;
+}
+
+export interface SubscribeRequest {
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly subscriptions: readonly NewSubscription[];
+}
+
+export interface SubscribeResult {
+  /** In the order asked, as they stand now. */
+  readonly subscriptions: readonly Subscription[];
+  /** Whether each existed before (not draining). */
+  readonly existed: readonly boolean[];
+}
+
+export interface UnsubscribeRequest {
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly filters: readonly string[];
+  /** Those of `filters` from whose queues deliveries are unfinished: they stay as draining. */
+  readonly draining: readonly string[];
+}
+
+/** What happened to QoS 2 deliveries of one session, applied in this order. */
+export interface DeliveryChanges {
+  readonly incarnation: number;
+  readonly epoch: number;
+  /** Packet identifiers whose delivery is finished: the offset is done, the id is free. */
+  readonly completed: readonly number[];
+  /** Packet identifiers for which PUBREC has come. */
+  readonly received: readonly number[];
+  /** New ones, in the order in which they will be sent. */
+  readonly assigned: readonly Unfinished[];
+}
+
+export type SessionErrorCode =
+  /** The incarnation or epoch is not the present one: somebody else has the session. */
+  | "stale"
+  /** A later claim for the same client id came first (0x8E). */
+  | "taken-over"
+  /** The log can't be written, or there is no leader: try again. */
+  | "unavailable"
+  /** Too much waits already. */
+  | "overloaded"
+  | "closed";
+
+export class SessionError extends Error {
+  readonly code: SessionErrorCode;
+  constructor(code: SessionErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SessionError";
+    this.code = code;
+  }
+}
+
+/** What the session service asks of a gateway. */
+export interface GatewayPeer {
+  /**
+   * Give the session up: stop it, settle its outstanding appends, then call
+   * {@link Sessions.release}. Asked again until the release is committed, so it must be idempotent.
+   */
+  stop(incarnation: number, epoch: number, reason: "taken-over" | "deleted"): void;
+}
+
+export interface SessionCounts {
+  readonly sessions: number;
+  readonly connected: number;
+  readonly durable: number;
+  readonly subscriptions: number;
+}
+
+export interface Sessions {
+  /** A new life of a gateway. Opens of an incarnation that is down are refused. */
+  register(peer: GatewayPeer): Promise<number>;
+  /** The gateway's lease ended: its sessions are released, with their wills. In batches. */
+  gatewayDown(gateway: number): Promise<void>;
+  /**
+   * Claims the client id (whoever holds it is asked to stop, and has released it before this
+   * settles) and opens its session, or a new one. The last claim wins: earlier ones that still
+   * wait fail with `taken-over`.
+   */
+  open(request: OpenRequest): Promise<Opened>;
+  /** Settles also when the session is not this owner's any more (nothing is done then). */
+  release(request: ReleaseRequest): Promise<void>;
+  /** Settles after the routes are in force: from now on a matching PUBLISH reaches the session. */
+  subscribe(request: SubscribeRequest): Promise<SubscribeResult>;
+  /** Whether each filter existed. */
+  unsubscribe(request: UnsubscribeRequest): Promise<readonly boolean[]>;
+  /** One command for many sessions; entries that are stale are skipped. */
+  progress(batch: readonly Progress[]): Promise<void>;
+  /** One command for many sessions; entries that are stale are skipped. */
+  deliveries(batch: readonly DeliveryChanges[]): Promise<void>;
+  counts(): SessionCounts;
+}
+
+/** A filter that some durable session has with a queue (a route), added or gone. */
+export interface RouteChange {
+  /** As in the subscription: with `$share/…/` where shared. */
+  readonly filter: string;
+  readonly add: boolean;
+}
+
+/** What the session service asks of the store processes. */
+export interface RouteSink {
+  /** Last offset of every shard; a shard without an owner counts as the start of its next epoch. */
+  heads(): Promise<readonly number[]>;
+  /** An ordered stream; settles when every change is in force. */
+  routes(changes: readonly RouteChange[]): Promise<void>;
+  /**
+   * Publishes a will: once, however often it is given with the same incarnation and epoch.
+   * Settles when it is stored for every durable subscriber and sent to the others.
+   */
+  publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void>;
+  /** The session is no more: receipts of its incarnation go. */
+  sessionsEnded(incarnations: readonly number[]): Promise<void>;
+}
+
+/** What a shard's owner asks of the session groups. */
+export interface SessionQueries {
+  /** All routes, as of what is applied now. */
+  routes(): readonly string[];
+  /**
+   * The lowest offset in this shard that a session still needs from the queue, minus one: everything
+   * up to it may be trimmed. Undefined if no session has the route.
+   */
+  lowest(filter: string, shard: number): number | undefined;
+  /** Unfinished deliveries of a shared subscription's queue that belong to sessions for good (QoS 2). */
+  sharedUnfinished(filter: string, shard: number): readonly number[];
+  /** Whether this QoS 2 delivery has been committed to a session. */
+  isLive(incarnation: number): boolean;
+}

@@ -1,0 +1,187 @@
+/**
+ * The Shards port: what gateways ask of the store service, and what it asks of them. The store
+ * service owns shards, matches messages against routes and interests, appends what must be kept,
+ * pushes to gateways and answers. See ARCHITECTURE.md, "The path of a PUBLISH".
+ */
+import type { Topic } from "@canopy/topic";
+import type { Offset } from "./port.ts";
+
+/** Records (codec) one behind the other. */
+export interface Records {
+  /** Only `bytes[0 … length)` is filled. */
+  readonly bytes: Buffer;
+  readonly length: number;
+  readonly count: number;
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly topics: readonly Topic[];
+}
+
+/** What one gateway publishes to one shard in one turn of its event loop. */
+export interface PublishBatch {
+  readonly shard: number;
+  /** Gateway incarnation. */
+  readonly gateway: number;
+  /** Number of this batch among the gateway's batches to this shard, from 1. */
+  readonly seq: number;
+  /** Belongs to the store service until every message is answered. */
+  readonly records: Records;
+  /** Per message: incarnation of the durable session that sent it at QoS 2, else 0. */
+  readonly receiptSessions: readonly number[];
+  /** Per message: its packet identifier where a receipt is wanted. */
+  readonly receiptKeys: readonly number[];
+}
+
+/** Messages for a gateway that has an interest in them. Valid during the call only. */
+export interface Push {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly records: Records;
+  /** Which of the records, ascending. */
+  readonly indexes: readonly number[];
+  /** Parallel to `indexes`: the stored message's offset, 0 for one that is not stored. */
+  readonly offsets: readonly Offset[];
+}
+
+/** One message for one member of a shared subscription. Valid during the call only. */
+export interface Dispatch {
+  /** The member's number, given by its gateway. */
+  readonly member: number;
+  readonly shard: number;
+  /** 0 for a message that is not stored. */
+  readonly offset: Offset;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly topic: Topic;
+}
+
+/** What the store service asks of a gateway. Calls come in order, per shard. */
+export interface ShardPeer {
+  /**
+   * The answer to one message of a batch: 0x00 (safe), 0x10 (safe, nobody matched), 0x97 (no room),
+   * 0x80 (backend failed). Once for every message of QoS ≥ 1, in any order. QoS 0 is not answered.
+   */
+  answered(batch: PublishBatch, index: number, reasonCode: number): void;
+  /** Every message of the batch is answered: its buffers may be used again. */
+  released(batch: PublishBatch): void;
+  push(push: Push): void;
+  dispatch(message: Dispatch): void;
+}
+
+export interface InterestChange {
+  /** Without `$share/…/`. */
+  readonly filter: string;
+  readonly add: boolean;
+}
+
+export interface ReadRequest {
+  readonly shard: number;
+  readonly queues: readonly { readonly queue: string; readonly after: Offset }[];
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export interface ShardReadResult {
+  readonly messages: readonly {
+    readonly offset: Offset;
+    readonly body: Uint8Array;
+    readonly queues: readonly number[];
+  }[];
+  readonly upTo: Offset;
+  readonly limited: boolean;
+}
+
+export interface RetainedRequest {
+  /** Without `$share/…/`. */
+  readonly filter: string;
+  /** Per shard: only values with an offset at most this. */
+  readonly upTo: readonly Offset[];
+  /** From the page before; undefined at first. */
+  readonly after: string | undefined;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export interface ShardRetainedPage {
+  readonly messages: readonly {
+    readonly shard: number;
+    readonly topic: string;
+    readonly offset: Offset;
+    readonly body: Uint8Array;
+  }[];
+  readonly next: string | undefined;
+}
+
+/** A connected session on a shared subscription. */
+export interface ShareMember {
+  /** Unique within the gateway. */
+  readonly member: number;
+  /** With `$share/…/`; also the name of the group's queue. */
+  readonly filter: string;
+  /** Its session is durable and granted QoS ≥ 1: the group has a queue and progress. */
+  readonly durable: boolean;
+  /** Granted QoS. */
+  readonly qos: 0 | 1 | 2;
+  /** Its client id, for sticky and hash strategies. */
+  readonly clientId: string;
+  /** How many deliveries of QoS ≥ 1 it may have in flight (its receive maximum). */
+  readonly window: number;
+}
+
+/** Unstored messages of QoS ≥ 1 that a member has not acknowledged: they go to another. */
+export interface Returned {
+  readonly filter: string;
+  readonly record: Uint8Array;
+  readonly topic: Topic;
+}
+
+export interface ShardCounts {
+  readonly retained: number;
+  /** Messages posted to queues now, and their bytes; a message in two queues counts twice. */
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  /** Messages dropped from queues by a limit since the start. */
+  readonly dropped: number;
+  readonly storedMessages: number;
+}
+
+export interface Shards {
+  readonly shards: number;
+  /** Attaches a gateway. Its pushes and answers go to this peer from now on. */
+  register(gateway: number, peer: ShardPeer): void;
+  /** The gateway is down: its interests, members and batches count no more. */
+  unregister(gateway: number): void;
+  publish(batch: PublishBatch): void;
+  /** An ordered stream; settles when in force, with the head of every shard, everything up to it on disk. */
+  interests(gateway: number, changes: readonly InterestChange[]): Promise<readonly Offset[]>;
+  /** Answers in the order of the requests; rejects with StoreError. */
+  read(requests: readonly ReadRequest[]): Promise<readonly ShardReadResult[]>;
+  retained(request: RetainedRequest): Promise<ShardRetainedPage>;
+  /** The retained value of a topic, if it still has this offset. */
+  retainedAt(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined>;
+  /** Receipts of a session, over all shards. */
+  receipts(session: number): Promise<readonly { readonly shard: number; readonly key: number }[]>;
+  /** Settles when the receipt's removal is on disk. Batched inside. */
+  forget(shard: number, session: number, key: number): Promise<void>;
+  /** Members of shared subscriptions come … */
+  join(gateway: number, member: ShareMember): void;
+  /**
+   * … and go. What was dispatched to it and is not settled goes to others, but for `keep`: QoS 2
+   * deliveries whose packet identifier is committed [MQTT-4.8.2-5].
+   */
+  leave(
+    gateway: number,
+    member: number,
+    keep: readonly { readonly shard: number; readonly offset: Offset }[],
+    returned: readonly Returned[],
+  ): void;
+  /** A dispatched message of QoS ≥ 1 is finished; offset 0 for one that was not stored. */
+  settle(gateway: number, member: number, shard: number, offset: Offset): void;
+  /**
+   * A QoS 2 delivery of a shared subscription is finished: settles when that is on disk, so that the
+   * session may free its packet identifier afterwards.
+   */
+  settleDurably(filter: string, shard: number, offset: Offset): Promise<void>;
+  counts(): ShardCounts;
+}
