@@ -50,8 +50,8 @@ The \`--listen\` flags together replace the listeners from other places.
 counts in seconds is a number of seconds or such a text. **Sizes** are numbers of bytes, or texts such
 as \`64KiB\`, \`1MiB\`, \`1GiB\`.
 
-A listener that other machines can reach needs credentials (\`auth.passwordFile\` or
-\`auth.scram.file\`) or \`auth.anonymous: true\`; otherwise the broker does not start.
+A listener that other machines can reach needs \`auth.passwordFile\` or
+\`auth.anonymous: true\`; otherwise the broker does not start.
 `;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,4 +1,3 @@
-export { allowsAnonymous } from "./anonymous.ts";
 export { documentation } from "./document.ts";
 export type { Environment } from "./environment.ts";
 export { ConfigError } from "./error.ts";

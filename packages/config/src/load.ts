@@ -1,11 +1,10 @@
 import { parseDocument } from "yaml";
 import type { z } from "zod";
-import { hasCredentials } from "./anonymous.ts";
 import { type Environment, fileVariable, giveEnvironment } from "./environment.ts";
 import { ConfigError, quote } from "./error.ts";
 import { configFile, giveFlags } from "./flags.ts";
 import { isLoopback } from "./listen.ts";
-import { type Config, schema } from "./schema.ts";
+import { type Config, type Settings, schema } from "./schema.ts";
 import { findSetting, settings } from "./settings.ts";
 import { type GivenValues, giveTable } from "./source.ts";
 
@@ -79,16 +78,28 @@ function invalid(issue: z.core.$ZodIssue, values: GivenValues): ConfigError {
   );
 }
 
-/** What one setting alone cannot tell. */
-function checkTogether({ listen, auth }: Config): void {
+/**
+ * Whether clients may come without a user name. An open broker must be meant: a listener that other
+ * machines can reach needs credentials or the explicit permission.
+ */
+function resolveAnonymous({ listen, auth }: Settings): boolean {
+  if (auth.passwordFile !== undefined) return auth.anonymous ?? false;
+  if (auth.anonymous === false) {
+    const problem = "it is false and auth.passwordFile is not set: nobody could connect";
+    throw new ConfigError(`auth.anonymous: ${problem}`, "auth.anonymous");
+  }
   const open = listen.find((address) => !isLoopback(address));
-  if (open !== undefined && !hasCredentials(auth) && auth.anonymous !== true) {
+  if (open !== undefined && auth.anonymous !== true) {
     throw new ConfigError(
       `listen: ${open.text} can be reached from other machines, and nothing says who may connect: ` +
-        "set auth.passwordFile or auth.scram.file, or let everybody in with auth.anonymous=true",
+        "set auth.passwordFile, or let everybody in with auth.anonymous=true",
       "listen",
     );
   }
+  return true;
+}
+
+function checkPlaces({ listen }: Settings): void {
   const fixed = listen.filter(({ port }) => port !== 0).map(({ host, port }) => `${host}:${port}`);
   const twice = fixed.find((place, at) => fixed.indexOf(place) !== at);
   if (twice !== undefined) throw new ConfigError(`listen: two listeners want ${twice}`, "listen");
@@ -110,7 +121,8 @@ export function loadConfig({ argv, env, readFile }: ConfigSources): LoadedConfig
     const [issue] = result.error.issues;
     throw issue === undefined ? result.error : invalid(issue, values);
   }
-  checkTogether(result.data);
+  checkPlaces(result.data);
+  const auth = { ...result.data.auth, anonymous: resolveAnonymous(result.data) };
   const origins = new Map([...values].map(([key, { origin }]) => [key, origin]));
-  return { config: result.data, origins, warnings };
+  return { config: { ...result.data, auth }, origins, warnings };
 }

@@ -31,16 +31,13 @@ const sharedStrategies = [
 const auth = z.object({
   anonymous: optionalToggle({
     description:
-      "Whether clients may connect without credentials. If it is not set, they may on listeners " +
-      "that only this machine can reach, as long as no file of credentials is given.",
+      "Whether clients may connect without a user name. If it is not set: only as long as there is " +
+      "no password file, and every listener is one that only this machine can reach.",
   }),
   passwordFile: optionalFile({
-    description: "A file with a line `user:hash` for each user, the hash as argon2id makes it.",
-  }),
-  scram: z.object({
-    file: optionalFile({
-      description: "A file with the credentials for enhanced authentication by SCRAM-SHA-256.",
-    }),
+    description:
+      "A file with a line `user:credential` for each user: an argon2id hash for passwords, or a " +
+      "SCRAM-SHA-256 credential for enhanced authentication.",
   }),
 });
 
@@ -308,7 +305,12 @@ type DeepReadonly<T> =
         ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
         : T;
 
+/** As the schema gives them, before what depends on other settings is known. */
+export type Settings = z.output<typeof schema>;
+
 /** All settings, checked and complete. Durations are in ms, sizes in bytes, unless they say so. */
-export type Config = DeepReadonly<z.output<typeof schema>>;
+export type Config = DeepReadonly<
+  Omit<Settings, "auth"> & { auth: Settings["auth"] & { anonymous: boolean } }
+>;
 
 export type SharedStrategy = (typeof sharedStrategies)[number];
