@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { hash, verify } from "@node-rs/argon2";
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, hashRaw } from "@node-rs/argon2";
 
 /** What one verification costs: memory in KiB, passes over it, lanes. */
 export interface Argon2Cost {
@@ -43,11 +43,27 @@ export function hashPassword(
   password: string | Uint8Array,
   cost: Argon2Cost = defaultArgon2Cost,
 ): Promise<string> {
-  const { memory, passes, lanes } = cost;
-  return hash(password, { memoryCost: memory, timeCost: passes, parallelism: lanes });
+  return hash(password, libraryOptions(cost));
 }
 
-/** The cost is the encoded hash's own. Rejects if that is not a hash (see argon2Cost). */
-export function verifyPassword(encoded: string, password: Uint8Array): Promise<boolean> {
-  return verify(encoded, password);
+/**
+ * The cost is the encoded hash's own. Rejects if that is not a hash (see argon2Cost).
+ *
+ * By hashRaw, because the library's verify rejects a password that is not UTF-8, and in MQTT a
+ * password is any bytes.
+ */
+export async function verifyPassword(encoded: string, password: Uint8Array): Promise<boolean> {
+  const cost = argon2Cost(encoded);
+  if (cost === undefined) throw new TypeError("not an argon2id hash");
+  const [salt, expected] = encoded
+    .split("$")
+    .slice(4)
+    .map((text) => Buffer.from(text, "base64"));
+  if (salt === undefined || expected === undefined) throw new TypeError("not an argon2id hash");
+  const options = { ...libraryOptions(cost), salt, outputLen: expected.length };
+  return timingSafeEqual(await hashRaw(password, options), expected);
+}
+
+function libraryOptions(cost: Argon2Cost) {
+  return { memoryCost: cost.memory, timeCost: cost.passes, parallelism: cost.lanes };
 }
