@@ -1,1 +1,39 @@
-export {};
+export { matchesFilter } from "@canopy/topic";
+export {
+  type Append,
+  epochOf,
+  MAX_EPOCH,
+  OFFSETS_PER_EPOCH,
+  type Offset,
+  type QueuePosition,
+  type QueueStat,
+  type ReadLimits,
+  type ReadResult,
+  type ReceiptChange,
+  type RetainedChange,
+  type RetainedMessage,
+  type RetainedPage,
+  type SenderSeq,
+  type ShardStore,
+  type Store,
+  type StoredMessage,
+  StoreError,
+  type StoreErrorCode,
+} from "./port.ts";
+export type {
+  Dispatch,
+  InterestChange,
+  PublishBatch,
+  Push,
+  ReadRequest,
+  Records,
+  RetainedRequest,
+  Returned,
+  ShardCounts,
+  ShardPeer,
+  ShardReadResult,
+  ShardRetainedPage,
+  Shards,
+  ShareMember,
+} from "./shards.ts";
+export { checkAppend, checkEpoch, checkLimits, lastOffset } from "./validate.ts";

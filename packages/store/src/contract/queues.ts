@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { bodies, change, type MakeHarness, put, useBench } from "./harness.ts";
+
+export function queueTests(makeHarness: MakeHarness): void {
+  const bench = useBench(makeHarness);
+  const ten = (queue: string) =>
+    Array.from({ length: 10 }, (_, i) => ({ body: `${i}`.repeat(i + 1), queues: [queue] }));
+
+  test("trim removes a queue's messages up to an offset, from that queue only", async () => {
+    const shard = await bench().shard();
+    const first = await put(
+      shard,
+      ...["0", "1", "2"].map((body) => ({ body, queues: ["a", "b"] })),
+    );
+    await shard.trim("a", first + 1);
+    expect(await bodies(shard, "a")).toEqual(["2"]);
+    expect(await bodies(shard, "b")).toEqual(["0", "1", "2"]);
+    await shard.trim("a", first);
+    expect(await bodies(shard, "a")).toEqual(["2"]);
+    await shard.trim("nobody", first);
+  });
+
+  test("a trim beyond the head concerns what is there, not what comes", async () => {
+    const shard = await bench().shard();
+    await put(shard, { body: "old", queues: ["q"] });
+    await shard.trim("q", Number.MAX_SAFE_INTEGER);
+    expect(await shard.stats()).toEqual([]);
+    await put(shard, { body: "new", queues: ["q"] });
+    expect(await bodies(shard, "q")).toEqual(["new"]);
+  });
+
+  test("trims and removes come behind the appends given before them", async () => {
+    const shard = await bench().shard();
+    const putting = put(shard, { body: "a", queues: ["q", "r"] });
+    const trimming = shard.trim("q", Number.MAX_SAFE_INTEGER);
+    const removing = shard.remove("r");
+    await Promise.all([putting, trimming, removing]);
+    expect(await shard.stats()).toEqual([]);
+  });
+
+  test("remove takes the queue and its progress", async () => {
+    const shard = await bench().shard();
+    await put(shard, { body: "a", queues: ["$share/g/x", "other"] });
+    await shard.append(change({ progress: new Map([["$share/g/x", Buffer.from("p")]]) }));
+    await shard.remove("$share/g/x");
+    expect(await bodies(shard, "$share/g/x")).toEqual([]);
+    expect(await shard.progress("$share/g/x")).toBeUndefined();
+    expect((await shard.stats()).map(({ queue }) => queue)).toEqual(["other"]);
+    await put(shard, { body: "b", queues: ["$share/g/x"] });
+    expect(await bodies(shard, "$share/g/x")).toEqual(["b"]);
+    await shard.remove("nobody");
+  });
+
+  test("stats count messages, bytes and ends", async () => {
+    const shard = await bench().shard();
+    const first = await put(shard, ...ten("a"), { body: "x", queues: ["b"] });
+    expect(await shard.stats(["b", "nobody", "a"])).toEqual([
+      { queue: "b", messages: 1, bytes: 1, first: first + 10, last: first + 10 },
+      { queue: "nobody", messages: 0, bytes: 0, first: 0, last: 0 },
+      { queue: "a", messages: 10, bytes: 55, first, last: first + 9 },
+    ]);
+    await shard.trim("a", first + 3);
+    expect(await shard.stats(["a"])).toEqual([
+      { queue: "a", messages: 6, bytes: 45, first: first + 4, last: first + 9 },
+    ]);
+    const all = await shard.stats();
+    expect(all.map(({ queue }) => queue).sort()).toEqual(["a", "b"]);
+  });
+
+  test("a queue that was emptied is listed no more", async () => {
+    const shard = await bench().shard();
+    const first = await put(shard, ...ten("a"));
+    await shard.trim("a", first + 9);
+    expect(await shard.stats()).toEqual([]);
+  });
+
+  test("excess tells what to trim to come within the limits", async () => {
+    const shard = await bench().shard();
+    const first = await put(shard, ...ten("q"));
+    const excess = (messages: number, bytes: number) => shard.excess("q", { messages, bytes });
+    expect(await excess(10, 55)).toBe(0);
+    expect(await excess(9, 55)).toBe(first);
+    expect(await excess(10, 54)).toBe(first);
+    expect(await excess(10, 53)).toBe(first + 1);
+    expect(await excess(3, 55)).toBe(first + 6);
+    expect(await excess(0, 55)).toBe(first + 9);
+    expect(await shard.excess("nobody", { messages: 0, bytes: 0 })).toBe(0);
+    await shard.trim("q", await excess(3, 55));
+    expect(await excess(3, 55)).toBe(0);
+    expect((await shard.stats(["q"]))[0]?.messages).toBe(3);
+  });
+}
