@@ -72,7 +72,8 @@ function nodeFolder() {
 function run(command, args) {
   const bin = join(root, "node_modules", ".bin");
   const path = [nodeFolder(), bin, process.env.PATH].join(delimiter);
-  const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, PATH: path } });
+  const env = { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: "1" };
+  const child = spawn(command, args, { stdio: "inherit", env });
 
   // Ctrl-C goes to every process of the terminal's foreground group, so the child has it already.
   const onTerminal = process.stdin.isTTY === true;

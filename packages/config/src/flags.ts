@@ -38,13 +38,15 @@ function unknownFlag(rawName: string, name: string): ConfigError {
 
 /** Each flag with its value, in order. */
 function readFlags(argv: readonly string[]): UsedFlag[] {
+  // pnpm hands on the "--" that separates its own flags from ours.
+  const args = argv[0] === "--" ? argv.slice(1) : [...argv];
   const options = Object.fromEntries(
     flags.map(({ name, value }) => {
       const type = value === undefined ? ("boolean" as const) : ("string" as const);
       return [name, { type }];
     }),
   );
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
   const used: UsedFlag[] = [];
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;

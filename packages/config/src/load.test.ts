@@ -97,6 +97,11 @@ describe("sources", () => {
     });
   });
 
+  test("a -- before the flags is skipped, after them nothing may follow", () => {
+    expect(load({ argv: ["--", "--data", "x"] }).config.data).toBe("x");
+    expect(problem({ argv: ["--data", "x", "--", "--y"] })).toBe("unexpected argument --y");
+  });
+
   test("the value of --set may hold an equals sign", () => {
     expect(load({ argv: ["--set", "data=/a=b"] }).config.data).toBe("/a=b");
   });
