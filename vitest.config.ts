@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 // Tests run the sources: workspace packages resolve to src/ by the "source" condition.
@@ -19,7 +20,7 @@ function project(
 
 const beside = ["src/**/*.test.ts", "test/**/*.test.ts"];
 const folders = ["packages", "services"].flatMap((group) =>
-  readdirSync(group).map((name) => ({ group, name })),
+  readdirSync(join(import.meta.dirname, group)).map((name) => ({ group, name })),
 );
 
 // The processes project starts real brokers; "pnpm check" leaves it out, "npm test" runs it.
