@@ -1,1 +1,10 @@
-export {};
+export type { Command, CommandType, SessionKey } from "./commands.ts";
+export { decodeCommand } from "./decode.ts";
+export { type EffectSink, noEffects, type PendingWill } from "./effects.ts";
+export { encodeCommand } from "./encode.ts";
+export type { OpenResult } from "./opening.ts";
+export type * from "./port.ts";
+export { EXPIRY_NEVER, SessionError } from "./port.ts";
+export { restore, SnapshotReader } from "./restore.ts";
+export type { Snapshot } from "./snapshot.ts";
+export { type Result, type Results, SessionState, type SessionView } from "./state.ts";

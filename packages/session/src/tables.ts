@@ -1,0 +1,154 @@
+/** The tables of the state and what keeps them consistent; the rules of the commands are elsewhere. */
+import type { EffectSink, PendingWill } from "./effects.ts";
+import type { PackedOptions } from "./options.ts";
+import { Filter, HeldSubscription, Session, type Vector } from "./session.ts";
+
+/** Told of every session before it changes: a snapshot under way has to see it as it was. */
+export type BeforeChange = (session: Session) => void;
+
+export class Tables {
+  readonly shards: number;
+  effects: EffectSink;
+  /** The group's clock, ms. */
+  clock = 0;
+  /** The last numbers given. */
+  lastIncarnation = 0;
+  lastGateway = 0;
+  /** Gateways that may open sessions. */
+  readonly gateways: Set<number> = new Set();
+  /** By incarnation, which is also the order of insertion. */
+  readonly sessions: Map<number, Session> = new Map();
+  readonly clients: Map<string, Session> = new Map();
+  readonly filters: Map<string, Filter> = new Map();
+  /** By {@link willKey}, in the order in which they fell due. */
+  readonly wills: Map<string, PendingWill> = new Map();
+  /** Ended sessions for which the stores may still hold something. */
+  readonly ended: Set<number> = new Set();
+  connected = 0;
+  durable = 0;
+  subscriptions = 0;
+  beforeChange: BeforeChange | undefined = undefined;
+  /** The cursors of a session that has read nothing. */
+  readonly zeros: Vector;
+  #latest: Vector;
+
+  constructor(shards: number, effects: EffectSink) {
+    this.shards = shards;
+    this.effects = effects;
+    this.zeros = Object.freeze(Array.from({ length: shards }, () => 0));
+    this.#latest = this.zeros;
+  }
+
+  /** The session, if this is its present opening and a gateway has it. */
+  held(incarnation: number, epoch: number): Session | undefined {
+    const session = this.sessions.get(incarnation);
+    return session?.epoch === epoch && session.gateway !== 0 ? session : undefined;
+  }
+
+  create(clientId: string, durable: boolean): Session {
+    const session = new Session(clientId, ++this.lastIncarnation, durable, this.zeros);
+    this.insert(session);
+    return session;
+  }
+
+  insert(session: Session): void {
+    this.sessions.set(session.incarnation, session);
+    this.clients.set(session.clientId, session);
+    if (session.durable) this.durable++;
+    if (session.gateway !== 0) this.connected++;
+  }
+
+  /** To be called before anything of a session is changed. */
+  change(session: Session): void {
+    this.beforeChange?.(session);
+  }
+
+  setGateway(session: Session, gateway: number): void {
+    if (session.gateway === 0 && gateway !== 0) this.connected++;
+    if (session.gateway !== 0 && gateway === 0) this.connected--;
+    session.gateway = gateway;
+  }
+
+  setDeadlines(session: Session, willAt: number, expiresAt: number): void {
+    const before = session.deadline;
+    session.willAt = willAt;
+    session.expiresAt = expiresAt;
+    const after = session.deadline;
+    if (before !== after) this.effects.deadline(session.incarnation, after);
+  }
+
+  /** The session and its subscriptions go. Its will has to be settled before. */
+  remove(session: Session): void {
+    for (const subscription of session.subscriptionList()) this.unsubscribe(subscription);
+    this.setDeadlines(session, 0, 0);
+    this.setGateway(session, 0);
+    this.sessions.delete(session.incarnation);
+    this.clients.delete(session.clientId);
+    if (session.durable) this.durable--;
+  }
+
+  filter(name: string): Filter {
+    let filter = this.filters.get(name);
+    if (filter === undefined) {
+      filter = new Filter(name);
+      this.filters.set(name, filter);
+    }
+    return filter;
+  }
+
+  subscribe(
+    session: Session,
+    filter: Filter,
+    options: PackedOptions,
+    identifier: number,
+    starts: Vector,
+  ): HeldSubscription {
+    const subscription = new HeldSubscription(session, filter, options, identifier, starts);
+    subscription.place = filter.members.length;
+    // An array that is pushed to has room for 17: too much for the many filters with one member.
+    if (filter.members.length === 0) filter.members = [subscription];
+    else filter.members.push(subscription);
+    session.addSubscription(subscription);
+    this.subscriptions++;
+    return subscription;
+  }
+
+  unsubscribe(subscription: HeldSubscription): void {
+    const { filter, session } = subscription;
+    this.setQueued(subscription, false);
+    session.removeSubscription(subscription);
+    this.subscriptions--;
+    const last = filter.members.pop() as HeldSubscription;
+    if (last !== subscription) {
+      filter.members[subscription.place] = last;
+      last.place = subscription.place;
+    }
+    if (filter.members.length === 0) this.filters.delete(filter.name);
+  }
+
+  /** Keeps the number of queues of the filter: the first adds its route, the last removes it. */
+  setQueued(subscription: HeldSubscription, queued: boolean): void {
+    if (subscription.queued === queued) return;
+    subscription.queued = queued;
+    const { filter } = subscription;
+    filter.queued += queued ? 1 : -1;
+    if (queued && filter.queued === 1) this.effects.route(filter.name, true);
+    if (!queued && filter.queued === 0) this.effects.route(filter.name, false);
+  }
+
+  /** One array for equal vectors that come one after the other, as heads of idle shards do. */
+  vector(values: Vector): Vector {
+    for (const known of [this.#latest, this.zeros]) {
+      if (known.length === values.length && known.every((value, i) => value === values[i])) {
+        return known;
+      }
+    }
+    this.#latest = values;
+    return values;
+  }
+}
+
+/** Names one opening of one session in a map. */
+export function willKey(incarnation: number, epoch: number): string {
+  return `${incarnation}/${epoch}`;
+}
