@@ -39,12 +39,13 @@ describe("DeadlineHeap", () => {
         const heap = new DeadlineHeap<number>();
         const model = new Map<number, number>();
         for (const { key, deadline, remove } of changes) {
-          if (remove) {
-            expect(heap.remove(key)).toBe(model.delete(key));
-          } else {
+          const known = model.delete(key);
+          const removed = remove ? heap.remove(key) : heap.has(key);
+          if (!remove) {
             heap.set(key, deadline);
             model.set(key, deadline);
           }
+          expect(removed).toBe(known);
           expect(heap.deadlineOf(key)).toBe(model.get(key));
           expect(heap.has(key)).toBe(model.has(key));
         }

@@ -10,12 +10,10 @@ describe("Deque", () => {
         const deque = new Deque<number>();
         const model: number[] = [];
         steps.forEach((kind, i) => {
-          if (kind === "push" || kind === "unshift") {
-            deque[kind](i);
-            model[kind](i);
-          } else {
-            expect(deque[kind]()).toBe(model[kind]());
-          }
+          const adds = kind === "push" || kind === "unshift";
+          const got = adds ? deque[kind](i) : deque[kind]();
+          const wanted = adds ? void model[kind](i) : model[kind]();
+          expect(got).toBe(wanted);
           expect(deque.size).toBe(model.length);
           expect(deque.peek()).toBe(model[0]);
         });

@@ -6,8 +6,9 @@
  */
 export class FilterEntry<V, K> {
   readonly filter: string;
-  #key: K;
-  #value: V;
+  // One pair, or the Map; what is not in use is undefined, so that nothing dead is held.
+  #key: K | undefined;
+  #value: V | undefined;
   #map: Map<K, V> | undefined = undefined;
 
   constructor(filter: string, key: K, value: V) {
@@ -33,36 +34,39 @@ export class FilterEntry<V, K> {
   /** In the order in which the keys were added. */
   forEach(visit: (value: V, key: K, filter: string) => void): void {
     if (this.#map === undefined) {
-      visit(this.#value, this.#key, this.filter);
+      visit(this.#value as V, this.#key as K, this.filter);
     } else {
       for (const [key, value] of this.#map) visit(value, key, this.filter);
     }
   }
 
   *[Symbol.iterator](): Generator<[K, V]> {
-    if (this.#map === undefined) yield [this.#key, this.#value];
+    if (this.#map === undefined) yield [this.#key as K, this.#value as V];
     else yield* this.#map;
   }
 
   /** For the trie only. True when the key is new. */
   set(key: K, value: V): boolean {
-    if (this.#map === undefined) {
-      if (this.#key === key) {
-        this.#value = value;
-        return false;
-      }
-      this.#map = new Map([[this.#key, this.#value]]);
+    if (this.#map === undefined && this.#key === key) {
+      this.#value = value;
+      return false;
     }
-    const before = this.#map.size;
-    this.#map.set(key, value);
-    return this.#map.size > before;
+    const map = this.#map ?? this.#toMap();
+    const before = map.size;
+    map.set(key, value);
+    return map.size > before;
   }
 
   /** For the trie only. True when the key was there. */
   delete(key: K): boolean {
-    if (this.#map !== undefined) return this.#map.delete(key);
-    if (this.#key !== key) return false;
-    this.#map = new Map();
-    return true;
+    if (this.#map === undefined && this.#key !== key) return false;
+    return (this.#map ?? this.#toMap()).delete(key);
+  }
+
+  #toMap(): Map<K, V> {
+    this.#map = new Map([[this.#key as K, this.#value as V]]);
+    this.#key = undefined;
+    this.#value = undefined;
+    return this.#map;
   }
 }
