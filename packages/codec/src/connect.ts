@@ -1,4 +1,4 @@
-import { skipBinary, skipString, u8 } from "./bytes.ts";
+import { skipBinary, skipString, u8, varintSize } from "./bytes.ts";
 import { type PacketOf, parsePacket } from "./mqtt-packet.ts";
 import type { Connect, UserProperties, Version, Will } from "./packets.ts";
 import { CONNECT, UserPropertyList, WILL, walkProperties } from "./properties.ts";
@@ -27,6 +27,10 @@ interface Checked {
 /** Decodes a CONNECT packet (3.1) in `buffer[start … end)` whose body starts at `body`. */
 export function decodeConnect(buffer: Buffer, start: number, body: number, end: number): Connect {
   const checked = checkConnect(buffer, body, end);
+  // In time for this packet the version was not known yet.
+  if (checked.version === 5 && body - start > 1 + varintSize(end - body)) {
+    throw malformed("the remaining length is longer than needed [MQTT-1.5.5-1]");
+  }
   const packet = parsePacket("connect", buffer.subarray(start, end), checked.version);
   const properties = packet.properties;
   return {
@@ -71,7 +75,7 @@ function checkConnect(buffer: Buffer, body: number, end: number): Checked {
       at = walkProperties(buffer, at, end, WILL, (id, from, _value, to) => {
         if (id !== WILL_DELAY && id !== MESSAGE_EXPIRY) forwarded.push(buffer.subarray(from, to));
       });
-      willProperties = Buffer.concat(forwarded);
+      willProperties = copyOf(Buffer.concat(forwarded));
     }
     at = skipBinary(buffer, skipString(buffer, at, end), end);
   }
@@ -103,7 +107,7 @@ function checkFlags(flags: number, version: Version): void {
     }
   }
   if ((flags & WILL_QOS) === WILL_QOS) throw malformed("CONNECT: Will QoS 3 [MQTT-3.1.2-12]");
-  // MQTT 3.1.1's [MQTT-3.1.2-22]; MQTT 5 allows it.
+  // MQTT-3.1.2-22 of MQTT 3.1.1; MQTT 5 allows it.
   if (version < 5 && (flags & (USER_NAME | PASSWORD)) === PASSWORD) {
     throw malformed("CONNECT: a password without a user name");
   }
@@ -135,7 +139,10 @@ function toWill(will: NonNullable<PacketOf<"connect">["will"]>, forwarded: Uint8
   };
 }
 
-/** What outlives the call must not hold on to the chunk it came in. */
+/**
+ * What outlives the call must not hold on to the chunk it came in, nor, by Buffer's pool, to its
+ * neighbours.
+ */
 export function copyOf(bytes: Uint8Array | string): Uint8Array {
-  return Buffer.from(bytes as Uint8Array);
+  return typeof bytes === "string" ? new TextEncoder().encode(bytes) : new Uint8Array(bytes);
 }

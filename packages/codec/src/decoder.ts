@@ -75,20 +75,24 @@ export class Decoder {
    * chunk is this decoder's already, and a pause need not copy it again.
    */
   #scan(chunk: Buffer, at: number, sink: PacketSink, own: boolean): void {
+    at = this.#scanWhole(chunk, at, sink);
+    // An idle connection must not hold on to the last chunk it sent.
+    this.#publish.buffer = EMPTY;
+    if (at === chunk.length) return;
+    if (this.paused) this.#keep(chunk, at, own);
+    else this.#begin(chunk, at);
+  }
+
+  /** Decodes complete packets; returns the end of the last one. */
+  #scanWhole(chunk: Buffer, at: number, sink: PacketSink): number {
     const length = chunk.length;
-    while (at < length) {
-      if (this.paused) {
-        this.#keep(chunk, at, own);
-        return;
-      }
-      if (!this.#header(chunk, at, length) || this.#end > length) {
-        this.#begin(chunk, at);
-        return;
-      }
+    while (at < length && !this.paused && this.#header(chunk, at, length)) {
       const end = this.#end;
+      if (end > length) break;
       this.#dispatch(chunk, at, this.#body, end, sink);
       at = end;
     }
+    return at;
   }
 
   /**

@@ -101,17 +101,36 @@ function putForwarded(view: PublishView, out: Buffer, at: number): number {
   const dropped =
     (view.messageExpiry < 0 ? 0 : EXPIRY_SIZE) + (view.topicAlias < 0 ? 0 : ALIAS_SIZE);
   at = putVarint(out, at, end - view.propertiesStart - dropped);
-  for (let next = view.propertiesStart; next < end; ) {
+  // What lies between two dropped ones goes in one copy.
+  let kept = view.propertiesStart;
+  for (let next = kept; next < end; ) {
     const start = next;
-    const id = u8(from, next++);
-    if (id === 0x02) next += 4;
-    else if (id === 0x23) next += 2;
-    else {
-      if (id === 0x01) next++;
-      else next += 2 + u16(from, next);
-      if (id === 0x26) next += 2 + u16(from, next);
-      at = copyBytes(from, start, next, out, at);
-    }
+    next = propertyEnd(from, start);
+    if (!isDropped(u8(from, start))) continue;
+    at = copyBytes(from, kept, start, out, at);
+    kept = next;
   }
-  return at;
+  return copyBytes(from, kept, end, out, at);
+}
+
+function isDropped(id: number): boolean {
+  return id === 0x02 || id === 0x23;
+}
+
+/** End of the property of a PUBLISH that starts here; it was checked when it came. */
+function propertyEnd(from: Buffer, at: number): number {
+  switch (u8(from, at)) {
+    case 0x01:
+      return at + 2;
+    case 0x02:
+      return at + EXPIRY_SIZE;
+    case 0x23:
+      return at + ALIAS_SIZE;
+    case 0x26: {
+      const value = at + 3 + u16(from, at + 1);
+      return value + 2 + u16(from, value);
+    }
+    default:
+      return at + 3 + u16(from, at + 1);
+  }
 }
