@@ -12,6 +12,8 @@ export interface BrokerOptions {
   readonly set?: Readonly<Record<string, string | number | boolean>>;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** What is run: the sources' main without it. */
+  readonly main?: string;
   /** Milliseconds until it must listen, and until it must have stopped. */
   readonly timeout?: number;
 }
@@ -24,7 +26,7 @@ export interface LogLine {
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
-const main = join(root, "services", "standalone", "src", "main.ts");
+const sourceMain = join(root, "services", "standalone", "src", "main.ts");
 const defaultTimeout = 20_000;
 
 /** Starts the standalone broker as a process of its own; resolves when it listens. */
@@ -100,7 +102,7 @@ export class Broker {
     this.#child = new Child(
       {
         command: process.execPath,
-        args: ["--conditions=source", main, ...this.#arguments()],
+        args: ["--conditions=source", this.options.main ?? sourceMain, ...this.#arguments()],
         env: { ...cleanEnvironment(), ...this.options.env },
       },
       this.#scope,

@@ -52,7 +52,7 @@ export class Ledger {
   publish(publisher: string, size = 0): Buffer {
     const known = this.#publisher(publisher);
     const text = `${publisher} ${known.published++}`;
-    return Buffer.from(text.length + 1 < size ? `${text} `.padEnd(size, "x") : text);
+    return Buffer.from(text.length < size ? `${text} `.padEnd(size, "x") : text);
   }
 
   /** The broker has taken responsibility for it (PUBACK, PUBREC without an error). */

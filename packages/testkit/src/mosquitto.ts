@@ -3,9 +3,12 @@ import { Child, type Exit } from "./child.ts";
 import { type Scope, testScope } from "./scope.ts";
 import { waitFor } from "./wait-for.ts";
 
+const publish = "mosquitto_pub";
+const subscribe = "mosquitto_sub";
+
 /** Whether the command line clients of Mosquitto are installed; for test.skipIf. */
 export function hasMosquitto(): boolean {
-  return spawnSync("mosquitto_sub", ["--help"]).error === undefined;
+  return spawnSync(subscribe, ["--help"]).error === undefined;
 }
 
 export interface Finished extends Exit {
@@ -18,7 +21,7 @@ export async function mosquittoPub(
   args: readonly string[],
   scope: Scope = testScope(),
 ): Promise<Finished> {
-  const child = new Child({ command: "mosquitto_pub", args }, scope);
+  const child = new Child({ command: publish, args }, scope);
   return { ...(await child.exited), stdout: child.stdout, stderr: child.stderr };
 }
 
@@ -38,7 +41,7 @@ export async function mosquittoSub(
 ): Promise<MosquittoSub> {
   const { format = "%p", scope = testScope() } = options;
   const child = new Child(
-    { command: "mosquitto_sub", args: ["-d", "-F", mark + format, ...args] },
+    { command: subscribe, args: ["-d", "-F", mark + format, ...args] },
     scope,
   );
   const subscribed = () => child.stdout.some((line) => line.startsWith("Subscribed (mid"));

@@ -59,7 +59,8 @@ export class RawClient extends PacketClient {
     const { password, ...rest } = fields;
     this.send({
       cmd: "connect",
-      clientId: "",
+      // [MQTT-3.1.3-6] allows an empty one; MQTT 3.1 does not.
+      clientId: this.version === 3 ? "raw-client" : "",
       protocolId: this.version === 3 ? "MQIsdp" : "MQTT",
       protocolVersion: this.version,
       clean: true,
