@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Child, type Exit } from "./child.ts";
 import { type Scope, testScope } from "./scope.ts";
 import { tempDir } from "./temp-dir.ts";
-import { waitFor } from "./wait-for.ts";
+import { defaultTimeout, waitFor } from "./wait-for.ts";
 
 export interface BrokerOptions {
   /** The data folder; a temporary one without it. */
@@ -14,7 +14,7 @@ export interface BrokerOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** What is run: the sources' main without it. */
   readonly main?: string;
-  /** Milliseconds until it must listen, and until it must have stopped. */
+  /** Milliseconds until it must listen, and until it must have stopped; see defaultTimeout. */
   readonly timeout?: number;
 }
 
@@ -27,7 +27,6 @@ export interface LogLine {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 const sourceMain = join(root, "services", "standalone", "src", "main.ts");
-const defaultTimeout = 20_000;
 
 /** Starts the standalone broker as a process of its own; resolves when it listens. */
 export async function startBroker(
@@ -172,7 +171,7 @@ export class Broker {
   }
 
   get #timeout(): number {
-    return this.options.timeout ?? defaultTimeout;
+    return this.options.timeout ?? defaultTimeout();
   }
 
   #arguments(): string[] {

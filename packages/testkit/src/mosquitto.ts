@@ -1,14 +1,19 @@
 import { spawnSync } from "node:child_process";
 import { Child, type Exit } from "./child.ts";
 import { type Scope, testScope } from "./scope.ts";
-import { waitFor } from "./wait-for.ts";
+import { defaultTimeout, waitFor } from "./wait-for.ts";
 
 const publish = "mosquitto_pub";
 const subscribe = "mosquitto_sub";
+// Without a terminal mosquitto_sub keeps its output until there is a lot of it.
+const byLine = ["stdbuf", "-oL"] as const;
 
 /** Whether the command line clients of Mosquitto are installed; for test.skipIf. */
 export function hasMosquitto(): boolean {
-  return spawnSync(subscribe, ["--help"]).error === undefined;
+  const [command, ...args] = byLine;
+  // It has an exit code of its own for --help; 127 is stdbuf's for "not found".
+  const { error, status } = spawnSync(command, [...args, subscribe, "--help"]);
+  return error === undefined && status !== 127;
 }
 
 export interface Finished extends Exit {
@@ -40,8 +45,9 @@ export async function mosquittoSub(
   options: MosquittoSubOptions = {},
 ): Promise<MosquittoSub> {
   const { format = "%p", scope = testScope() } = options;
+  const [command, ...buffering] = byLine;
   const child = new Child(
-    { command: subscribe, args: ["-d", "-F", mark + format, ...args] },
+    { command, args: [...buffering, subscribe, "-d", "-F", mark + format, ...args] },
     scope,
   );
   const subscribed = () => child.stdout.some((line) => line.startsWith("Subscribed (mid"));
@@ -67,7 +73,7 @@ export class MosquittoSub {
   }
 
   /** Resolves to all messages when there are so many. */
-  waitFor(count: number, timeout = 5000): Promise<string[]> {
+  waitFor(count: number, timeout: number = defaultTimeout()): Promise<string[]> {
     return waitFor(() => (this.messages.length >= count ? this.messages : undefined), {
       timeout,
       what: () => `${count} messages; there are ${this.messages.length}`,

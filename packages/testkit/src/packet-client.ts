@@ -5,6 +5,7 @@ import { generate, type Packet, type Parser, parser } from "mqtt-packet";
 import { matches } from "./matches.ts";
 import { type Scope, testScope } from "./scope.ts";
 import { type Address, openTransport, type Transport } from "./transport.ts";
+import { defaultTimeout } from "./wait-for.ts";
 
 export type { Packet } from "mqtt-packet";
 export type Command = Packet["cmd"];
@@ -15,14 +16,14 @@ export type Fields = Readonly<Record<string, unknown>>;
 export interface RawClientOptions {
   /** 3 = MQTT 3.1, 4 = 3.1.1, 5 = 5.0 (the default). */
   readonly version?: 3 | 4 | 5;
-  /** Milliseconds for which an expectation waits. */
+  /** Milliseconds for which an expectation waits; see defaultTimeout. */
   readonly timeout?: number;
 }
 
 /** A network connection with MQTT packets in both directions; see RawClient. */
 export class PacketClient {
   readonly version: 3 | 4 | 5;
-  readonly #timeout: number;
+  readonly #givenTimeout: number | undefined;
   readonly #parser: Parser;
   /** Those that arrived and have not been taken. */
   readonly #line: Packet[] = [];
@@ -34,7 +35,7 @@ export class PacketClient {
 
   constructor(options: RawClientOptions = {}) {
     this.version = options.version ?? 5;
-    this.#timeout = options.timeout ?? 5000;
+    this.#givenTimeout = options.timeout;
     this.#parser = parser({ protocolVersion: this.version });
     this.#parser.on("packet", (packet) => this.arrived(packet));
     this.#parser.on("error", (error: Error) => this.#violated(error.message));
@@ -163,6 +164,10 @@ export class PacketClient {
 
   #wake(): void {
     this.#arrival.resolve();
+  }
+
+  get #timeout(): number {
+    return this.#givenTimeout ?? defaultTimeout();
   }
 
   #state(): string {

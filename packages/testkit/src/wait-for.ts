@@ -1,10 +1,20 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { type RunnerTestCase, TestRunner } from "vitest";
 
 export interface WaitOptions {
-  /** Milliseconds after which it rejects. */
+  /** Milliseconds after which it rejects; see defaultTimeout. */
   readonly timeout?: number;
   /** What is waited for, in words, for the error. */
   readonly what?: string | (() => string);
+}
+
+/**
+ * Three quarters of the running test's time, so that what was waited for in vain is what the test
+ * reports; 8 s in hooks and outside of tests.
+ */
+export function defaultTimeout(): number {
+  const test = TestRunner.getCurrentTest<RunnerTestCase | undefined>();
+  return test?.timeout ? test.timeout * 0.75 : 8000;
 }
 
 const firstPause = 1;
@@ -18,7 +28,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, undefined | null | false | 0 | "">> {
-  const { timeout = 5000, what = "the condition" } = options;
+  const { timeout = defaultTimeout(), what = "the condition" } = options;
   const end = performance.now() + timeout;
   let cause: unknown;
   for (let delay = firstPause; ; delay = Math.min(delay * 2, longestPause)) {
