@@ -41,8 +41,8 @@ function write(record: RecordView, form: PublishForm, packetId = 77): Buffer {
   expect(out.subarray(end)).toEqual(Buffer.alloc(10, 0xee));
   const packet = out.subarray(10, end);
   const offset = packetIdOffset(record, form);
-  if (form.qos === 0) expect(offset).toBe(-1);
-  else expect(packet.readUInt16BE(offset)).toBe(packetId);
+  expect(offset < 0).toBe(form.qos === 0);
+  expect(offset < 0 ? packetId : packet.readUInt16BE(offset)).toBe(packetId);
   return packet;
 }
 
@@ -162,8 +162,8 @@ describe("writePublish", () => {
       const theirs = parseOne("publish", written, version);
       expect(theirs).toMatchObject({ topic: content.topic, qos, retain, dup });
       expect(theirs.payload).toEqual(Buffer.from(content.payload));
-      if (qos > 0) expect(theirs.messageId).toBe(1234);
-      if (version !== 5) expect(theirs.properties).toBeUndefined();
+      expect(theirs.messageId).toBe(qos > 0 ? 1234 : undefined);
+      expect(version < 5 && theirs.properties !== undefined).toBe(false);
       // No client may send subscription identifiers.
       if (version === 5 && ids.length > 0) return;
       expect(decode(version, written)).toMatchObject([

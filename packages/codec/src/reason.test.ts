@@ -4,7 +4,7 @@ import { connackReturnCode, MalformedPacket, REASON, reasonName } from "./index.
 describe("reason codes", () => {
   it("all have the standard's names", () => {
     for (const [key, code] of Object.entries(REASON)) {
-      expect(reasonName(code), key).not.toMatch(/^Unknown/);
+      expect(reasonName(code), `${key}`).not.toMatch(/^Unknown/);
     }
     expect(reasonName(REASON.malformedPacket)).toBe("Malformed Packet");
     expect(reasonName(0x7f)).toBe("Unknown (0x7f)");

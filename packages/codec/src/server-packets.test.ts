@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseOne } from "../test/oracle.ts";
-import { bytes, packet, props, str, u16, userProperty } from "../test/wire.ts";
+import { type Bytes, bytes, packet, props, str, u16, userProperty } from "../test/wire.ts";
 import { encode, type UserProperties } from "./index.ts";
 
 /** An order and names that an object of JavaScript would not keep. */
@@ -68,7 +68,7 @@ describe("encode", () => {
   });
 
   it("keeps the order of user properties in every packet", () => {
-    const list = (...before: Parameters<typeof bytes>) => props(...before, onWire);
+    const list = (...before: Bytes[]) => props(...before, onWire);
     const connack = {
       type: "connack",
       sessionPresent: false,

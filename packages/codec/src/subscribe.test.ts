@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  bytes,
+  type Bytes,
   decode,
   packet,
   props,
@@ -13,9 +13,8 @@ import {
 
 const ill = [0xff];
 const refused = (frame: Buffer, version: 4 | 5 = 5) => refusal(() => decode(version, frame));
-const subscribe = (...payload: Parameters<typeof bytes>) => packet(0x82, u16(10), 0, ...payload);
-const withProperties = (...list: Parameters<typeof bytes>) =>
-  packet(0x82, u16(10), props(...list), str("a"), 0);
+const subscribe = (...payload: Bytes[]) => packet(0x82, u16(10), 0, ...payload);
+const withProperties = (...list: Bytes[]) => packet(0x82, u16(10), props(...list), str("a"), 0);
 
 describe("SUBSCRIBE", () => {
   it("has its filters with their options, in order", () => {

@@ -9,7 +9,7 @@ import {
   type Version,
 } from "../src/index.ts";
 
-type Bytes = string | number | readonly number[] | Uint8Array;
+export type Bytes = string | number | readonly number[] | Uint8Array;
 
 /** Strings are their UTF-8 bytes, numbers one byte. */
 export function bytes(...parts: Bytes[]): Buffer {
