@@ -4,6 +4,7 @@ import { topicNameError } from "@canopy/topic";
 import { OutboundAliases } from "./aliases.ts";
 import type { Connection } from "./connection.ts";
 import type { OpenedSession } from "./effects.ts";
+import type { ConnectionSettings } from "./settings.ts";
 import { Window } from "./window.ts";
 
 const NEVER = 0xff_ff_ff_ff;
@@ -72,9 +73,16 @@ function prepare<S>(c: Connection<S>, packet: Connect): void {
     Math.min(packet.topicAliasMaximum, settings.topicAliasMaximumOutbound),
   );
   c.expiry = Math.min(requestedExpiry(packet), settings.maxSessionExpiry);
-  const limit = packet.version === 5 ? settings.maxKeepAlive : 0; // v3 can't be told another value
-  const lowered = limit > 0 && (packet.keepAlive === 0 || packet.keepAlive > limit);
-  c.keepAlive = lowered ? limit : packet.keepAlive;
+  c.keepAlive = grantedKeepAlive(settings, packet);
+}
+
+/** v3 clients can't be told another value than theirs. */
+function grantedKeepAlive(settings: ConnectionSettings, packet: Connect): number {
+  const { keepAlive, version } = packet;
+  if (version !== 5) return keepAlive;
+  if (settings.serverKeepAlive !== undefined) return settings.serverKeepAlive;
+  const limit = settings.maxKeepAlive;
+  return limit > 0 && (keepAlive === 0 || keepAlive > limit) ? limit : keepAlive;
 }
 
 function requestedExpiry(packet: Connect): number {

@@ -15,6 +15,8 @@ export interface ConnectionSettings {
   readonly topicAliasMaximumOutbound: number;
   /** Most deliveries of QoS 1 and 2 in flight to one client. */
   readonly maxInflight: number;
+  /** Keep alive in seconds that every v5 client is told; undefined = what it asks for. */
+  readonly serverKeepAlive: number | undefined;
   /** Longest keep alive in seconds, sent as Server Keep Alive where a client asks for more or for
    *  none; 0 = no limit. */
   readonly maxKeepAlive: number;

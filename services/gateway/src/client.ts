@@ -1,0 +1,394 @@
+import { WheelEntry } from "@canopy/base";
+import {
+  ACK_SIZE,
+  type Connect,
+  Decoder,
+  MalformedPacket,
+  type PublishView,
+  type RecordView,
+  REASON,
+  type ServerPacket,
+  type Version,
+  writeAck,
+} from "@canopy/codec";
+import {
+  Connection,
+  type Effects,
+  type Ending,
+  type GrantedSubscription,
+  type OpenSession,
+} from "@canopy/connection";
+import type { Authorizer, Exchange, Identity, Peer } from "@canopy/auth";
+import type { Topic } from "@canopy/topic";
+import { authenticate, exchange } from "./admission.ts";
+import { Outbox } from "./delivery/outbox.ts";
+import type { Sub, SubDelivery } from "./delivery/sub.ts";
+import type { Gateway } from "./gateway.ts";
+import { Output } from "./output.ts";
+import { encodeWithin } from "./packet.ts";
+import { openSession } from "./session/open.ts";
+import { releaseSession } from "./session/release.ts";
+import { Subscriptions } from "./session/subscriptions.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+const ANONYMOUS: Identity = { user: undefined };
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * One client's connection: the socket on one side, the protocol ({@link Connection}) in the middle,
+ * sessions, shards and authentication on the other side. It performs the protocol's effects.
+ */
+export class Client implements TransportHandler, Effects<Sub> {
+  readonly gateway: Gateway;
+  readonly transport: Transport;
+  readonly output: Output;
+  readonly connection: Connection<Sub>;
+  readonly outbox: Outbox;
+  readonly subscriptions: Subscriptions;
+  readonly decoder: Decoder;
+  readonly timeout: WheelEntry<Client> = new WheelEntry<Client>(this);
+  clientIdBytes: Buffer = EMPTY;
+  version: Version = 5;
+  aliasing = false;
+  maximumPacketSize: number = Number.POSITIVE_INFINITY;
+  identity: Identity = ANONYMOUS;
+  /** The exchange of an enhanced authentication under way. */
+  authExchange: Exchange | undefined = undefined;
+  incarnation = 0;
+  epoch = 0;
+  durable = false;
+  /** PUBLISHes of QoS 1 and 2 that the store service has not answered. */
+  outstanding = 0;
+  /** Shard of each QoS 2 PUBLISH that has a receipt, by packet identifier. */
+  readonly receiptShards: Map<number, number> = new Map();
+  /** Filters whose draining has ended, and those whose retained values are all sent. */
+  readonly drainedFilters: string[] = [];
+  readonly retainedSent: string[] = [];
+  retainedStreams = 0;
+  /** In this turn's list of outputs to flush. */
+  dirty = false;
+  /** What of the backlog counts in the gateway's sum. */
+  countedBacklog = 0;
+  ending: Ending | undefined = undefined;
+  #keepAlive = 0;
+  #paused = false;
+  #lastTopic: Topic | undefined = undefined;
+  #onSettled: (() => void) | undefined = undefined;
+
+  constructor(gateway: Gateway, transport: Transport) {
+    this.gateway = gateway;
+    this.transport = transport;
+    this.output = new Output(transport, gateway.chunks);
+    this.decoder = new Decoder({ maxPacketSize: gateway.settings.maxPacketSize });
+    this.connection = new Connection<Sub>(gateway.settings, this);
+    this.outbox = new Outbox(this, gateway);
+    this.subscriptions = new Subscriptions(this, gateway);
+    gateway.wheel.schedule(this.timeout, gateway.clock.now() + gateway.limits.connectTimeout);
+  }
+
+  get ended(): boolean {
+    return this.ending !== undefined;
+  }
+
+  get peer(): Peer {
+    return {
+      address: this.transport.remoteAddress,
+      listener: this.transport.listener,
+      clientId: this.connection.clientId,
+      protocolVersion: this.version,
+    };
+  }
+
+  // --- the socket -------------------------------------------------------------------------------
+
+  data(chunk: Buffer): void {
+    if (this.ended) return;
+    this.gateway.counters.bytesReceived += chunk.length;
+    if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;
+    this.#decode(chunk);
+  }
+
+  drained(): void {
+    this.output.reclaim();
+    this.gateway.countBacklog(this);
+    if (!this.ended) this.outbox.pump();
+  }
+
+  closed(reason: string): void {
+    this.connection.lost(reason === "" ? "the connection was closed" : reason);
+    this.gateway.countBacklog(this);
+    this.gateway.clientClosed(this);
+  }
+
+  /** The keep alive, or the time for a CONNECT, has run out. */
+  timedOut(): void {
+    if (this.connection.phase === "open") {
+      this.connection.fail(REASON.keepAliveTimeout, "nothing came within the keep alive time"); // [MQTT-3.1.2-22]
+    } else if (this.connection.phase === "new") {
+      this.connection.lost("no CONNECT in time");
+    } else {
+      this.connection.fail(REASON.unspecifiedError, "the connection was not set up in time");
+    }
+  }
+
+  #decode(chunk: Buffer | undefined): void {
+    try {
+      if (chunk === undefined) this.decoder.resume(this.connection);
+      else this.decoder.decode(chunk, this.connection);
+    } catch (error) {
+      if (error instanceof MalformedPacket) {
+        if (this.decoder.version !== 0) this.version = this.decoder.version;
+        this.connection.fail(error.reasonCode, error.message); // [MQTT-4.13.1-1]
+      } else {
+        this.gateway.logger.error({ error, clientId: this.connection.clientId }, "a defect");
+        this.connection.fail(REASON.implementationSpecificError, "a defect of the broker");
+      }
+    }
+  }
+
+  // --- effects of the protocol: the wire --------------------------------------------------------
+
+  send(packet: ServerPacket): void {
+    const bytes = encodeWithin(packet, this.version, this.maximumPacketSize);
+    if (bytes === undefined) return;
+    this.output.append(bytes);
+    this.touch();
+  }
+
+  ack(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
+    const { output } = this;
+    const out = output.reserve(ACK_SIZE);
+    output.at = writeAck(out, output.at, type, this.version, packetId, reasonCode);
+    this.touch();
+  }
+
+  /** This turn's bytes are to be written at its end. */
+  touch(): void {
+    if (!this.dirty) this.gateway.markDirty(this);
+  }
+
+  hold(on: boolean): void {
+    if (on) {
+      this.decoder.paused = true;
+      if (!this.#paused) this.transport.pause();
+      this.#paused = true;
+      return;
+    }
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.transport.resume();
+    // time that the broker did not read does not count
+    if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;
+    if (!this.ended) this.#decode(undefined);
+  }
+
+  keepAlive(timeoutMs: number): void {
+    this.#keepAlive = timeoutMs;
+    const { wheel, clock } = this.gateway;
+    if (timeoutMs === 0) wheel.cancel(this.timeout);
+    else wheel.schedule(this.timeout, clock.now() + timeoutMs);
+  }
+
+  /** A PUBLISH of this size has been written to the client. */
+  published(size: number): void {
+    this.gateway.counters.publishSent++;
+    this.gateway.counters.publishBytesSent += size;
+  }
+
+  // --- effects: publishing ----------------------------------------------------------------------
+
+  intern(buffer: Buffer, start: number, end: number): Topic | undefined {
+    const last = this.#lastTopic;
+    if (last !== undefined && sameBytes(last.wire, buffer, start, end)) return last;
+    const topic = this.gateway.topics.intern(buffer, start, end);
+    this.#lastTopic = topic;
+    return topic;
+  }
+
+  mayPublish(topic: Topic, qos: 0 | 1 | 2, retain: boolean): number {
+    const { authorizer } = this.gateway;
+    return decisionCode(authorizer.publish(this.identity, this.peer, topic.name, qos, retain));
+  }
+
+  publish(view: PublishView, topic: Topic, slot: number): void {
+    const { counters } = this.gateway;
+    counters.publishReceived++;
+    counters.publishBytesReceived += view.payloadEnd - view.payloadStart;
+    this.gateway.publisher.add(this, view, topic, slot);
+  }
+
+  forget(packetId: number): void {
+    const shard = this.receiptShards.get(packetId);
+    if (shard === undefined) {
+      this.connection.forgotten(packetId);
+      return;
+    }
+    this.gateway.shards.forget(shard, this.incarnation, packetId).then(
+      () => {
+        this.receiptShards.delete(packetId);
+        this.connection.forgotten(packetId);
+        this.touch();
+      },
+      () => this.connection.fail(REASON.unspecifiedError, "PUBREL could not be stored"),
+    );
+  }
+
+  dropped(): void {
+    this.gateway.counters.publishRefused++;
+  }
+
+  // --- effects: admission -----------------------------------------------------------------------
+
+  assignClientId(): string {
+    return this.gateway.assignClientId();
+  }
+
+  authenticate(connect: Connect, clientId: string): void {
+    this.#connecting(connect, clientId);
+    authenticate(this.gateway, this, connect);
+  }
+
+  exchange(method: string, data: Uint8Array | undefined, first: boolean, again: boolean): void {
+    const { connect, clientId } = this.connection;
+    if (first && !again) this.#connecting(connect as Connect, clientId);
+    exchange(this.gateway, this, method, data, first, again);
+  }
+
+  mayLeaveWill(connect: Connect): number {
+    const { will } = connect;
+    if (will === undefined) return 0;
+    if (/^\$SYS(\/|$)/.test(will.topic)) return REASON.notAuthorized;
+    const { authorizer } = this.gateway;
+    return decisionCode(
+      authorizer.publish(this.identity, this.peer, will.topic, will.qos, will.retain),
+    );
+  }
+
+  open(request: OpenSession): void {
+    openSession(this.gateway, this, request);
+  }
+
+  started(): void {
+    this.subscriptions.start();
+  }
+
+  #connecting(connect: Connect, clientId: string): void {
+    this.version = connect.version;
+    this.clientIdBytes = Buffer.from(clientId);
+    this.maximumPacketSize = connect.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    this.aliasing = this.connection.aliases.maximum > 0;
+  }
+
+  // --- effects: subscriptions -------------------------------------------------------------------
+
+  maySubscribe(subscription: GrantedSubscription): number {
+    const { authorizer } = this.gateway;
+    const { plainFilter, qos, share } = subscription;
+    return decisionCode(
+      authorizer.subscribe(this.identity, this.peer, plainFilter, qos, share),
+    );
+  }
+
+  subscriptionCount(): number {
+    return this.subscriptions.size;
+  }
+
+  hasSubscription(filter: string): boolean {
+    return this.subscriptions.has(filter);
+  }
+
+  subscribe(
+    granted: readonly GrantedSubscription[],
+    settle: (codes: readonly number[]) => void,
+  ): void {
+    this.subscriptions.subscribe(granted, settle);
+  }
+
+  unsubscribe(filters: readonly string[], settle: (codes: readonly number[]) => void): void {
+    this.subscriptions.unsubscribe(filters, settle);
+  }
+
+  // --- effects: deliveries ----------------------------------------------------------------------
+
+  finished(delivery: SubDelivery): void {
+    this.outbox.finished(delivery);
+  }
+
+  received(delivery: SubDelivery): void {
+    this.outbox.received(delivery);
+  }
+
+  completed(delivery: SubDelivery): void {
+    this.outbox.completed(delivery);
+  }
+
+  isPublisher(record: RecordView): boolean {
+    const { bytes, clientIdStart, clientIdEnd } = record;
+    const id = this.clientIdBytes;
+    if (clientIdEnd - clientIdStart !== id.length) return false;
+    return id.compare(bytes, clientIdStart, clientIdEnd) === 0;
+  }
+
+  progressed(): void {
+    if (this.durable && !this.ended) this.gateway.progress.changed(this);
+  }
+
+  /** The last delivery of an unsubscribed filter's queue is finished [MQTT-3.10.4-3]. */
+  subDrained(sub: Sub): void {
+    this.drainedFilters.push(sub.filter);
+    this.progressed();
+  }
+
+  /** A transient session does not keep up: nothing is skipped silently, it is disconnected. */
+  overflowed(): void {
+    this.connection.fail(REASON.quotaExceeded, "too many messages wait for this client");
+  }
+
+  // --- the end ----------------------------------------------------------------------------------
+
+  /** Somebody else takes the session, or an operator ends it. Idempotent. */
+  stop(reasonCode: number, text: string): void {
+    this.connection.fail(reasonCode, text);
+  }
+
+  end(ending: Ending): void {
+    this.ending = ending;
+    this.decoder.paused = true;
+    const { gateway } = this;
+    gateway.wheel.cancel(this.timeout);
+    gateway.clientEnded(this, ending);
+    this.output.flush();
+    if (ending.by === "network" && ending.text === "the connection was closed") {
+      this.transport.destroy();
+    } else {
+      this.transport.end();
+    }
+    releaseSession(gateway, this, ending);
+  }
+
+  /** Settles when no append of this client is unanswered. */
+  async answered(): Promise<void> {
+    if (this.outstanding === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onSettled = resolve;
+    });
+  }
+
+  /** The last append has been answered. */
+  settled(): void {
+    this.#onSettled?.();
+    this.#onSettled = undefined;
+  }
+}
+
+function sameBytes(wire: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  if (wire.length - 2 !== length) return false;
+  for (let i = 0; i < length; i++) if (wire[i + 2] !== buffer[start + i]) return false;
+  return true;
+}
+
+function decisionCode(decision: ReturnType<Authorizer["publish"]>): number {
+  if (decision === true) return 0;
+  return decision === false ? REASON.notAuthorized : decision.reason;
+}

@@ -1,0 +1,374 @@
+import { Deque } from "@canopy/base";
+import { DELIVERY, Delivery } from "@canopy/connection";
+import type { Topic } from "@canopy/topic";
+import type { Client } from "../client.ts";
+import type { Gateway } from "../gateway.ts";
+import { Reader } from "./reader.ts";
+import type { Sub, SubDelivery, Target } from "./sub.ts";
+
+/** Bytes waiting for a socket at which only acknowledgements and QoS 0 go on. */
+const CONGESTED = 256 * 1024;
+
+/** A message of QoS 1 or 2 that waits in memory for room in the window. */
+interface Waiting {
+  readonly record: Uint8Array;
+  readonly topic: Topic;
+  readonly sub: Sub;
+  readonly qos: 1 | 2;
+  readonly retain: boolean;
+  readonly idBytes: Buffer | undefined;
+  readonly shard: number;
+  readonly offset: number;
+  readonly retainedTopic: string | undefined;
+}
+
+/** A PUBLISH that leaves when its packet identifier is committed, or at a resumption. */
+export interface Prepared {
+  readonly delivery: SubDelivery;
+  readonly record: Uint8Array;
+  readonly topic: Topic;
+  readonly retain: boolean;
+  readonly idBytes: Buffer | undefined;
+}
+
+/**
+ * Everything on its way to one client. Messages come by `live` (pushed), `stored` (read), `retained`
+ * and `shared`; the writer has the message at hand in every one of these calls.
+ */
+export class Outbox {
+  readonly readers: (Reader | undefined)[] = [];
+  /** Readers that are behind and wait for room or for their turn. */
+  readonly behind: Deque<Reader> = new Deque();
+  /** Room in the window that reads under way may fill. */
+  reserved = 0;
+  /** Unfinished deliveries of an earlier connection that do not fit into the window yet. */
+  readonly resend: Deque<Prepared> = new Deque();
+  /** Readers may read: interests are in force and what was unfinished has been sent again. */
+  started = false;
+  /** Retained topics that came live while retained values are being sent: those are newer. */
+  liveRetained: Set<string> | undefined = undefined;
+  /** Called when nothing waits in memory. */
+  onEmpty: (() => void)[] = [];
+  readonly #client: Client;
+  readonly #gateway: Gateway;
+  readonly #waiting = new Deque<Waiting>();
+  #waitingBytes = 0;
+
+  constructor(client: Client, gateway: Gateway) {
+    this.#client = client;
+    this.#gateway = gateway;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  get congested(): boolean {
+    return this.#client.output.pending > CONGESTED;
+  }
+
+  /** Room for reads. */
+  get room(): number {
+    if (this.congested || this.#waiting.size > 0 || this.resend.size > 0) return 0;
+    return this.#client.connection.window.room - this.reserved;
+  }
+
+  reader(shard: number, cursor = 0): Reader {
+    let reader = this.readers[shard];
+    if (reader === undefined) {
+      reader = new Reader(shard, cursor);
+      this.readers[shard] = reader;
+    }
+    return reader;
+  }
+
+  // --- messages ---------------------------------------------------------------------------------
+
+  /** A pushed message; `offset` is 0 where it is not stored. */
+  live(target: Target, topic: Topic, shard: number, offset: number): void {
+    const { record } = this.#gateway.writer;
+    if (record.retain && this.liveRetained !== undefined) this.liveRetained.add(topic.name);
+    const qos = record.qos < target.qos ? record.qos : target.qos;
+    const retain = record.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    if (target.reader && offset !== 0 && record.qos !== 0) {
+      this.#offer(target, topic, qos, retain, shard, offset);
+    } else if (qos === 0) {
+      this.unacknowledged(topic, retain, target.idBytes);
+    } else {
+      this.acknowledged(target.sub, topic, qos, retain, target.idBytes, shard, 0, undefined);
+    }
+  }
+
+  /** At QoS 0: sent, or dropped where the client does not read. */
+  unacknowledged(topic: Topic, retain: boolean, idBytes: Buffer | undefined): void {
+    const client = this.#client;
+    if (this.#gateway.overflows(client)) {
+      this.#gateway.counters.dropped++;
+      return;
+    }
+    this.#gateway.writer.write(client, topic, 0, retain, false, idBytes, 0);
+    client.touch();
+  }
+
+  /** At QoS 1 or 2 and not by a reader: sent if there is room, else kept in memory. */
+  acknowledged(
+    sub: Sub,
+    topic: Topic,
+    qos: 1 | 2,
+    retain: boolean,
+    idBytes: Buffer | undefined,
+    shard: number,
+    offset: number,
+    retainedTopic: string | undefined,
+  ): void {
+    if (this.#waiting.size === 0 && this.room > 0) {
+      this.#start(sub, topic, qos, retain, idBytes, shard, offset, retainedTopic);
+      return;
+    }
+    if (!this.#admit(sub)) return;
+    const { record } = this.#gateway.writer;
+    const copy = Buffer.from(record.bytes.subarray(record.start, record.payloadEnd));
+    this.#waitingBytes += copy.length;
+    this.#waiting.push({ record: copy, topic, sub, qos, retain, idBytes, shard, offset, retainedTopic });
+  }
+
+  /** A message that a reader has read, or that came live to it. It has room. */
+  byReader(
+    reader: Reader,
+    target: Target,
+    topic: Topic,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+    offset: number,
+  ): void {
+    if (qos === 0) {
+      this.unacknowledged(topic, retain, target.idBytes);
+      reader.moveTo(offset);
+      return;
+    }
+    const { sub, idBytes } = target;
+    const delivery = new Delivery(qos, sub, reader.shard, offset, undefined, undefined);
+    sub.unfinished++;
+    reader.add(delivery);
+    this.#send(delivery, topic, retain, idBytes);
+  }
+
+  // --- acknowledgements -------------------------------------------------------------------------
+
+  /** PUBACK, or an error PUBREC: over. The packet identifier is free already. */
+  finished(delivery: SubDelivery): void {
+    if (delivery.qos === 2 && this.#client.durable && delivery.offset !== 0) {
+      this.#gateway.deliveries.completed(this.#client, delivery.packetId);
+    }
+    this.#over(delivery);
+  }
+
+  received(delivery: SubDelivery): void {
+    if (this.#client.durable && delivery.offset !== 0) {
+      this.#gateway.deliveries.received(this.#client, delivery);
+    } else {
+      this.#client.connection.release(delivery);
+    }
+  }
+
+  completed(delivery: SubDelivery): void {
+    if (delivery.source.shared && this.#client.durable && delivery.offset !== 0) {
+      // its progress is the group's: on disk there before the session forgets it
+      this.#gateway.settleDurably(this.#client, delivery);
+      return;
+    }
+    this.complete(delivery);
+  }
+
+  complete(delivery: SubDelivery): void {
+    delivery.state = DELIVERY.finished;
+    this.#client.connection.window.remove(delivery.packetId);
+    this.finished(delivery);
+  }
+
+  /** Room may have come: sends what waits, then lets readers read. */
+  pump(): void {
+    if (this.#client.ended) return;
+    while (this.resend.size > 0 && this.#resendRoom()) this.publish(this.resend.shift() as Prepared, true);
+    while (this.#waiting.size > 0 && this.#windowRoom() > 0) this.#next();
+    if (this.#waiting.size > 0) return;
+    if (this.onEmpty.length > 0) {
+      for (const waiter of this.onEmpty.splice(0)) waiter();
+    }
+    if (this.behind.size > 0) this.#gateway.reads.want(this.#client);
+  }
+
+  /** Makes a reader read again: when it has fallen behind, or has something new to read. */
+  fallBehind(reader: Reader): void {
+    reader.live = false;
+    if (reader.waiting) return;
+    reader.waiting = true;
+    this.behind.push(reader);
+    this.#gateway.reads.want(this.#client);
+  }
+
+  /** What an earlier connection left unfinished is sent by `pump`, as far as there is room. */
+  addResend(prepared: Prepared): void {
+    this.resend.push(prepared);
+  }
+
+  /** A committed packet identifier: its PUBLISH may leave. */
+  publish(prepared: Prepared, dup: boolean): void {
+    const { delivery, record, topic } = prepared;
+    const { writer } = this.#gateway;
+    delivery.state = DELIVERY.sent;
+    const alive = writer.begin(record, 0, record.length, false) || dup;
+    const { packetId, qos } = delivery;
+    const { retain, idBytes } = prepared;
+    if (!alive || !writer.write(this.#client, topic, qos, retain, dup, idBytes, packetId)) {
+      this.complete(delivery);
+    }
+    this.#client.touch();
+  }
+
+  /** Records of unstored messages from shared subscriptions that were not acknowledged. */
+  unsettled(sub: Sub): { record: Uint8Array; topic: Topic }[] {
+    const found: { record: Uint8Array; topic: Topic }[] = [];
+    for (const delivery of this.#client.connection.window.all()) {
+      const { record, source, offset } = delivery;
+      if (source !== sub || offset !== 0 || record === undefined) continue;
+      const topic = this.#gateway.topicOf(record);
+      if (topic !== undefined) found.push({ record, topic });
+    }
+    for (const { record, topic, sub: source, offset } of this.#waiting) {
+      if (source === sub && offset === 0) found.push({ record, topic });
+    }
+    return found;
+  }
+
+  clear(): void {
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
+    this.behind.clear();
+    this.resend.clear();
+    for (const waiter of this.onEmpty.splice(0)) waiter();
+  }
+
+  // --- inside -----------------------------------------------------------------------------------
+
+  #offer(
+    target: Target,
+    topic: Topic,
+    qos: 0 | 1 | 2,
+    retain: boolean,
+    shard: number,
+    offset: number,
+  ): void {
+    const reader = this.reader(shard);
+    if (offset <= reader.position) return;
+    if (!reader.live) {
+      if (offset > reader.seen) reader.seen = offset;
+      return;
+    }
+    if (qos !== 0 && this.room <= 0) {
+      reader.seen = offset;
+      this.fallBehind(reader);
+      return;
+    }
+    this.byReader(reader, target, topic, qos, retain, offset);
+  }
+
+  #windowRoom(): number {
+    if (this.congested) return 0;
+    return this.#client.connection.window.room - this.reserved;
+  }
+
+  #resendRoom(): boolean {
+    const { window } = this.#client.connection;
+    return window.size - this.resend.size < window.limit && !this.congested;
+  }
+
+  #next(): void {
+    const next = this.#waiting.shift() as Waiting;
+    this.#waitingBytes -= next.record.length;
+    const alive = this.#gateway.writer.begin(next.record, 0, next.record.length, false);
+    if (!alive) {
+      this.#settle(next.sub, next.shard, next.offset);
+      return;
+    }
+    const { sub, topic, qos, retain, idBytes, shard, offset, retainedTopic } = next;
+    this.#start(sub, topic, qos, retain, idBytes, shard, offset, retainedTopic);
+  }
+
+  #start(
+    sub: Sub,
+    topic: Topic,
+    qos: 1 | 2,
+    retain: boolean,
+    idBytes: Buffer | undefined,
+    shard: number,
+    offset: number,
+    retainedTopic: string | undefined,
+  ): void {
+    const delivery = new Delivery(qos, sub, shard, offset, retainedTopic, undefined);
+    if (sub.shared && offset === 0) delivery.record = this.#gateway.copyRecord();
+    this.#send(delivery, topic, retain, idBytes);
+  }
+
+  #send(
+    delivery: SubDelivery,
+    topic: Topic,
+    retain: boolean,
+    idBytes: Buffer | undefined,
+  ): void {
+    const client = this.#client;
+    const packetId = client.connection.window.add(delivery);
+    if (delivery.qos === 2 && client.durable && delivery.offset !== 0) {
+      // the identifier is on disk before the PUBLISH leaves
+      const record = this.#gateway.copyRecord();
+      this.#gateway.deliveries.assign(client, { delivery, record, topic, retain, idBytes });
+      return;
+    }
+    delivery.state = DELIVERY.sent;
+    const { writer } = this.#gateway;
+    if (!writer.write(client, topic, delivery.qos, retain, false, idBytes, packetId)) {
+      delivery.state = DELIVERY.finished;
+      client.connection.window.remove(packetId);
+      this.#over(delivery);
+    }
+    client.touch();
+  }
+
+  #over(delivery: SubDelivery): void {
+    delivery.record = undefined;
+    const { source: sub, offset, shard } = delivery;
+    if (sub.shared) {
+      this.#settle(sub, shard, offset);
+    } else if (offset !== 0 && delivery.retainedTopic === undefined) {
+      sub.unfinished--;
+      this.readers[shard]?.finish(delivery);
+      this.#client.progressed();
+      if (sub.draining && sub.unfinished === 0) this.#client.subDrained(sub);
+    }
+    this.pump();
+  }
+
+  #settle(sub: Sub, shard: number, offset: number): void {
+    if (sub.member !== 0) this.#gateway.settle(sub.member, shard, offset);
+  }
+
+  /** Whether one more may wait; a transient session that can't keep up is disconnected. */
+  #admit(sub: Sub): boolean {
+    const { limits } = this.#gateway;
+    const client = this.#client;
+    if (client.ended) return false;
+    if (
+      this.#waiting.size < limits.transientQueueMessages &&
+      this.#waitingBytes < limits.transientQueueBytes
+    ) {
+      return true;
+    }
+    this.#gateway.counters.dropped++;
+    if (limits.transientOverflow === "disconnect" && !client.durable) {
+      client.overflowed();
+    } else {
+      this.#settle(sub, 0, 0);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,64 @@
+import type { Dispatch, Push } from "@canopy/store";
+import type { Topic } from "@canopy/topic";
+import type { Gateway } from "../gateway.ts";
+import type { Sub, Target } from "./sub.ts";
+
+/** Takes what store processes push and gives it to the clients that it concerns. */
+export class Pushes {
+  readonly #gateway: Gateway;
+  /** Members of shared subscriptions by number. */
+  readonly members: Map<number, Sub> = new Map();
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  push(push: Push): void {
+    const { targets, writer } = this.#gateway;
+    const { records, indexes, offsets, shard } = push;
+    for (let i = 0; i < indexes.length; i++) {
+      const index = indexes[i] as number;
+      const topic = records.topics[index] as Topic;
+      const found = targets.of(topic);
+      if (found.length === 0) continue;
+      const start = records.starts[index] as number;
+      const end = records.ends[index] as number;
+      if (!writer.begin(records.bytes, start, end, found.length > 1)) continue;
+      this.#deliver(found, topic, shard, offsets[i] as number);
+    }
+  }
+
+  dispatch(message: Dispatch): void {
+    const gateway = this.#gateway;
+    const sub = this.members.get(message.member);
+    if (sub === undefined || sub.client.ended) return; // it is leaving: the owner gives it to another
+    const { bytes, start, end, topic, shard, offset } = message;
+    if (!gateway.writer.begin(bytes, start, end, false)) {
+      gateway.settle(message.member, shard, offset);
+      return;
+    }
+    const { record } = gateway.writer;
+    const { outbox } = sub.client;
+    const qos = record.qos < sub.qos ? record.qos : sub.qos;
+    const retain = record.retain && sub.retainAsPublished;
+    if (qos !== 0) {
+      outbox.acknowledged(sub, topic, qos, retain, sub.idBytes, shard, offset, undefined);
+      return;
+    }
+    outbox.unacknowledged(topic, retain, sub.idBytes);
+    if (record.qos !== 0) gateway.settle(message.member, shard, offset);
+  }
+
+  #deliver(found: readonly Target[], topic: Topic, shard: number, offset: number): void {
+    for (let i = 0; i < found.length; i++) {
+      let target = found[i] as Target;
+      if (target.noLocal || target.own !== undefined) {
+        if (target.client.isPublisher(this.#gateway.writer.record)) {
+          if (target.noLocal) continue; // [MQTT-3.8.3-3]
+          target = target.own as Target;
+        }
+      }
+      target.client.outbox.live(target, topic, shard, offset);
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import type { ReadRequest, ShardReadResult } from "@canopy/store";
+import type { Client } from "../client.ts";
+import type { Gateway } from "../gateway.ts";
+import type { Reader } from "./reader.ts";
+import { mergeSubs, type Sub } from "./sub.ts";
+
+/** Most bytes that one read brings. */
+const READ_BYTES = 256 * 1024;
+/** How long after a failed read it is tried again, in ms. */
+const RETRY = 250;
+
+interface Asked {
+  readonly client: Client;
+  readonly reader: Reader;
+  readonly generation: number;
+  readonly room: number;
+  /** Parallel to the request's queues. */
+  readonly subs: readonly Sub[];
+}
+
+/** Reads of all readers that are behind, gathered into one request per turn. */
+export class Reads {
+  readonly #gateway: Gateway;
+  readonly #wanting = new Set<Client>();
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  want(client: Client): void {
+    if (this.#wanting.has(client) || !client.outbox.started) return;
+    const { window } = client.connection;
+    // a read for every single acknowledgement would cost more than it brings
+    if (window.size * 2 > window.limit) return;
+    this.#wanting.add(client);
+    this.#gateway.schedule();
+  }
+
+  /** At the end of a turn. */
+  flush(): void {
+    if (this.#wanting.size === 0) return;
+    const asked: Asked[] = [];
+    const requests: ReadRequest[] = [];
+    for (const client of this.#wanting) this.#ask(client, asked, requests);
+    this.#wanting.clear();
+    if (requests.length === 0) return;
+    this.#gateway.shards.read(requests).then(
+      (results) => this.#answered(asked, results),
+      (error: unknown) => this.#failed(asked, error),
+    );
+  }
+
+  #ask(client: Client, asked: Asked[], requests: ReadRequest[]): void {
+    if (client.ended) return;
+    const { outbox } = client;
+    for (let left = outbox.behind.size; left > 0; left--) {
+      const room = Math.ceil(outbox.room / left);
+      if (room <= 0) return;
+      const reader = outbox.behind.shift() as Reader;
+      reader.waiting = false;
+      if (reader.reading) continue; // it is put back when its answer comes
+      const subs = [...reader.subs].filter((sub) => sub.active);
+      reader.reading = true;
+      outbox.reserved += room;
+      asked.push({ client, reader, generation: reader.generation, room, subs });
+      requests.push({
+        shard: reader.shard,
+        queues: subs.map((sub) => ({
+          queue: sub.filter,
+          after: Math.max(reader.position, sub.starts[reader.shard] ?? 0),
+        })),
+        messages: room,
+        bytes: READ_BYTES,
+      });
+    }
+  }
+
+  #answered(asked: readonly Asked[], results: readonly ShardReadResult[]): void {
+    for (let i = 0; i < asked.length; i++) {
+      const item = asked[i] as Asked;
+      const { client, reader } = item;
+      reader.reading = false;
+      client.outbox.reserved -= item.room;
+      if (client.ended) continue;
+      if (item.generation === reader.generation) this.#take(item, results[i] as ShardReadResult);
+      else client.outbox.fallBehind(reader);
+      client.outbox.pump();
+    }
+  }
+
+  #take(item: Asked, result: ShardReadResult): void {
+    const { client, reader, subs } = item;
+    for (const { offset, body, queues } of result.messages) {
+      if (reader.passes(offset)) continue;
+      const found = queues.map((queue) => subs[queue] as Sub);
+      if (!this.#deliver(client, reader, found, offset, body)) reader.moveTo(offset);
+    }
+    reader.moveTo(result.upTo);
+    if (result.limited || reader.seen > result.upTo) client.outbox.fallBehind(reader);
+    else reader.live = true;
+    if (reader.changed) client.progressed();
+  }
+
+  /** False if the message needs no delivery: it has expired, or is the client's own. */
+  #deliver(
+    client: Client,
+    reader: Reader,
+    subs: readonly Sub[],
+    offset: number,
+    body: Uint8Array,
+  ): boolean {
+    const { writer } = this.#gateway;
+    if (!writer.begin(body, 0, body.length, false)) return false;
+    const { record } = writer;
+    let target = mergeSubs(subs);
+    if ((target.noLocal || target.own !== undefined) && client.isPublisher(record)) {
+      if (target.own === undefined) return false; // [MQTT-3.8.3-3]
+      target = target.own;
+    }
+    const topic = this.#gateway.topicAt(body, record.topicStart, record.topicEnd);
+    if (topic === undefined) return false;
+    const qos = record.qos < target.qos ? record.qos : target.qos;
+    const retain = record.retain && target.retainAsPublished;
+    client.outbox.byReader(reader, target, topic, qos, retain, offset);
+    return true;
+  }
+
+  #failed(asked: readonly Asked[], error: unknown): void {
+    this.#gateway.logger.warn({ error }, "reading stored messages failed; trying again");
+    this.#gateway.later(RETRY, () => {
+      for (const { client, reader, room } of asked) {
+        reader.reading = false;
+        client.outbox.reserved -= room;
+        if (!client.ended) client.outbox.fallBehind(reader);
+      }
+    });
+  }
+}

@@ -1,0 +1,107 @@
+import { subscriptionIdBytes } from "@canopy/codec";
+import type { Delivery } from "@canopy/connection";
+import type { Client } from "../client.ts";
+
+export interface SubOptions {
+  readonly qos: 0 | 1 | 2;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0 = none. */
+  readonly subscriptionIdentifier: number;
+}
+
+/** One subscription of a connected session, as long as anything needs it. */
+export class Sub {
+  readonly client: Client;
+  /** As sent; also the queue's name. */
+  readonly filter: string;
+  /** Without `$share/…/`. */
+  readonly plainFilter: string;
+  readonly shared: boolean;
+  qos: 0 | 1 | 2 = 0;
+  noLocal = false;
+  retainAsPublished = false;
+  subscriptionIdentifier = 0;
+  idBytes: Buffer | undefined = undefined;
+  /** The session state keeps a queue for it. */
+  queued = false;
+  /** Committed: readers read its queue from `starts` on. */
+  active = false;
+  starts: readonly number[] = [];
+  /** Unsubscribed, but deliveries from its queue are in flight. */
+  draining = false;
+  /** Deliveries in flight that came from its queue. */
+  unfinished = 0;
+  /** Number of this member of the shared subscription; 0 = none. */
+  member = 0;
+  /** What a match of this subscription alone looks like. */
+  target: Target;
+
+  constructor(client: Client, filter: string, plainFilter: string) {
+    this.client = client;
+    this.filter = filter;
+    this.plainFilter = plainFilter;
+    this.shared = filter !== plainFilter;
+    this.target = new Target(this);
+  }
+
+  set(options: SubOptions): void {
+    this.qos = options.qos;
+    this.noLocal = options.noLocal;
+    this.retainAsPublished = options.retainAsPublished;
+    if (options.subscriptionIdentifier !== this.subscriptionIdentifier) {
+      const id = options.subscriptionIdentifier;
+      this.subscriptionIdentifier = id;
+      this.idBytes = id === 0 ? undefined : subscriptionIdBytes([id]);
+    }
+    this.target = new Target(this);
+  }
+}
+
+/** How one client gets a message that matches one or more of its subscriptions. */
+export class Target {
+  readonly client: Client;
+  readonly sub: Sub;
+  /** The highest that was granted [MQTT-3.3.4-2]. */
+  qos: 0 | 1 | 2;
+  retainAsPublished: boolean;
+  /** Subscription Identifier properties [MQTT-3.3.4-3]. */
+  idBytes: Buffer | undefined;
+  /** Every subscription that matches has No Local. */
+  noLocal: boolean;
+  /** Where only some have: what is left without them, for the client's own messages. */
+  own: Target | undefined = undefined;
+  /** Stored messages come to it through its reader. */
+  reader: boolean;
+
+  constructor(sub: Sub) {
+    this.client = sub.client;
+    this.sub = sub;
+    this.qos = sub.qos;
+    this.retainAsPublished = sub.retainAsPublished;
+    this.idBytes = sub.idBytes;
+    this.noLocal = sub.noLocal;
+    this.reader = sub.queued;
+  }
+}
+
+/** Makes one target of all subscriptions of a client that match a message. */
+export function mergeSubs(subs: readonly Sub[]): Target {
+  const first = subs[0] as Sub;
+  if (subs.length === 1) return first.target;
+  const queued = subs.find((sub) => sub.queued) ?? first;
+  const target = new Target(queued);
+  const ids: number[] = [];
+  for (const sub of subs) {
+    if (sub.qos > target.qos) target.qos = sub.qos;
+    if (sub.retainAsPublished) target.retainAsPublished = true;
+    if (!sub.noLocal) target.noLocal = false;
+    if (sub.subscriptionIdentifier !== 0) ids.push(sub.subscriptionIdentifier);
+  }
+  target.idBytes = ids.length === 0 ? undefined : subscriptionIdBytes(ids);
+  const others = subs.filter((sub) => !sub.noLocal);
+  if (others.length > 0 && others.length < subs.length) target.own = mergeSubs(others);
+  return target;
+}
+
+export type SubDelivery = Delivery<Sub>;

@@ -1,0 +1,89 @@
+import net from "node:net";
+import type { Transport, TransportHandler } from "../transport.ts";
+import type { Accept, Listener } from "./listener.ts";
+
+/** How long a connection may take to send what was written before it is cut, in ms. */
+const LINGER = 2000;
+const BACKLOG = 4096;
+
+class TcpTransport implements Transport {
+  readonly remoteAddress: string;
+  readonly listener: string;
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket, listener: string) {
+    this.#socket = socket;
+    this.listener = listener;
+    this.remoteAddress = socket.remoteAddress ?? "";
+  }
+
+  get backlog(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer): void {
+    // What is not taken now comes with "drain"; errors come with "close".
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+    this.#socket.resume(); // the peer's end is seen only by reading
+    this.#socket.setTimeout(LINGER, () => this.#socket.destroy());
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+function attach(socket: net.Socket, handler: TransportHandler): void {
+  let error = "";
+  socket.on("data", (chunk: Buffer) => handler.data(chunk));
+  socket.on("drain", () => handler.drained());
+  socket.on("error", (cause) => {
+    error = cause.message;
+  });
+  socket.on("close", () => handler.closed(error));
+}
+
+/** MQTT over TCP. */
+export function tcpListener(host: string, port: number, accept: Accept): Listener {
+  // a mark of 1 byte makes "drain" come whenever something had to wait
+  const server = net.createServer({ noDelay: true, highWaterMark: 1 });
+  let name = "";
+  server.on("connection", (socket) => {
+    const transport = new TcpTransport(socket, name);
+    const handler = accept(transport);
+    if (handler === undefined) socket.destroy();
+    else attach(socket, handler);
+  });
+  return {
+    async start(): Promise<string> {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ host, port, backlog: BACKLOG }, () => {
+          server.removeListener("error", reject);
+          resolve();
+        });
+      });
+      const address = server.address() as net.AddressInfo;
+      const shown = address.family === "IPv6" ? `[${address.address}]` : address.address;
+      name = `tcp://${shown}:${address.port}`;
+      return name;
+    },
+    async stop(): Promise<void> {
+      if (!server.listening) return;
+      server.close(); // connections are the gateway's to end
+      await Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import type { Transport } from "./transport.ts";
+
+/** Size of the pieces in which packets are gathered, in bytes. */
+export const CHUNK: number = 16 * 1024;
+const KEPT_CHUNKS = 1024;
+
+/** Chunks for all connections of a process: in use only between a turn's first byte and its end. */
+export class ChunkPool {
+  readonly #free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK);
+  }
+
+  give(chunk: Buffer): void {
+    if (this.#free.length < KEPT_CHUNKS) this.#free.push(chunk);
+  }
+}
+
+/** Packets on their way to one socket: gathered during a turn, written once at its end. */
+export class Output {
+  /** Where the next bytes go, after `reserve`. */
+  at = 0;
+  readonly #transport: Transport;
+  readonly #pool: ChunkPool;
+  #chunk: Buffer | undefined = undefined;
+  /** A chunk that the operating system has not taken whole. */
+  #lent: Buffer | undefined = undefined;
+
+  constructor(transport: Transport, pool: ChunkPool) {
+    this.#transport = transport;
+    this.#pool = pool;
+  }
+
+  /** A buffer with room for so many bytes (at most {@link CHUNK}) from `at` on; advance `at`. */
+  reserve(size: number): Buffer {
+    const chunk = this.#chunk;
+    if (chunk !== undefined && this.at + size <= CHUNK) return chunk;
+    return this.#next();
+  }
+
+  /** Puts bytes behind what was written so far; they may not be changed any more. */
+  append(bytes: Buffer): void {
+    if (bytes.length > CHUNK) {
+      this.flush();
+      this.#transport.write(bytes);
+      return;
+    }
+    const chunk = this.reserve(bytes.length);
+    bytes.copy(chunk, this.at);
+    this.at += bytes.length;
+  }
+
+  /** Bytes that have not left yet. */
+  get pending(): number {
+    return this.at + this.#transport.backlog;
+  }
+
+  flush(): void {
+    const chunk = this.#chunk;
+    if (chunk === undefined) return;
+    const bytes = chunk.subarray(0, this.at);
+    this.#chunk = undefined;
+    this.at = 0;
+    if (this.#transport.backlog > 0) {
+      // a slow reader: what waits for it must not hold chunks that are mostly empty
+      this.#transport.write(Buffer.from(bytes));
+      this.#pool.give(chunk);
+      return;
+    }
+    this.reclaim();
+    this.#transport.write(bytes);
+    if (this.#transport.backlog === 0) this.#pool.give(chunk);
+    else this.#lent = chunk;
+  }
+
+  /** The backlog is empty: lent memory is ours again. */
+  reclaim(): void {
+    if (this.#lent === undefined) return;
+    this.#pool.give(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #next(): Buffer {
+    this.flush();
+    const chunk = this.#pool.take();
+    this.#chunk = chunk;
+    return chunk;
+  }
+}

@@ -1,0 +1,113 @@
+import { type PublishView, RecordBatch } from "@canopy/codec";
+import type { PublishBatch } from "@canopy/store";
+import type { Topic } from "@canopy/topic";
+import type { Client } from "./client.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** A turn's batch is handed on early when it reaches this size, in bytes. */
+const FULL = 1024 * 1024;
+const KEPT_BATCHES = 64;
+
+/** What the gateway's clients publish to one shard in one turn. */
+class Batch implements PublishBatch {
+  readonly shard: number;
+  readonly gateway: number;
+  seq = 0;
+  readonly records: RecordBatch = new RecordBatch();
+  readonly receiptSessions: number[] = [];
+  readonly receiptKeys: number[] = [];
+  readonly clients: Client[] = [];
+  readonly slots: number[] = [];
+
+  constructor(shard: number, gateway: number) {
+    this.shard = shard;
+    this.gateway = gateway;
+  }
+
+  reset(): void {
+    this.records.reset();
+    this.receiptSessions.length = 0;
+    this.receiptKeys.length = 0;
+    this.clients.length = 0;
+    this.slots.length = 0;
+  }
+}
+
+/** Gathers PUBLISHes into a batch per shard and turn, and brings their answers back. */
+export class Publisher {
+  readonly #gateway: Gateway;
+  readonly #open: (Batch | undefined)[] = [];
+  readonly #seqs: number[] = [];
+  readonly #free: Batch[][] = [];
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  add(client: Client, view: PublishView, topic: Topic, slot: number): void {
+    const { shard } = topic;
+    let batch = this.#open[shard];
+    if (batch === undefined) {
+      batch = this.#take(shard);
+      this.#open[shard] = batch;
+      this.#gateway.schedule();
+    }
+    batch.records.add(view, topic, client.clientIdBytes, this.#gateway.wall);
+    batch.clients.push(client);
+    batch.slots.push(slot);
+    if (slot !== -1) client.outstanding++;
+    if (view.qos === 2 && client.durable) {
+      batch.receiptSessions.push(client.incarnation);
+      batch.receiptKeys.push(view.packetId);
+      client.receiptShards.set(view.packetId, shard);
+    } else {
+      batch.receiptSessions.push(0);
+      batch.receiptKeys.push(0);
+    }
+    if (batch.records.length > FULL) this.#send(shard, batch);
+  }
+
+  /** At the end of a turn. */
+  flush(): void {
+    for (let shard = 0; shard < this.#open.length; shard++) {
+      const batch = this.#open[shard];
+      if (batch !== undefined) this.#send(shard, batch);
+    }
+  }
+
+  answered(answered: PublishBatch, index: number, reasonCode: number): void {
+    const batch = answered as Batch;
+    const slot = batch.slots[index] as number;
+    if (slot === -1) return;
+    const client = batch.clients[index] as Client;
+    client.outstanding--;
+    if (client.ended) {
+      if (client.outstanding === 0) client.settled();
+      return;
+    }
+    client.connection.answered(slot, reasonCode);
+    client.touch();
+  }
+
+  released(released: PublishBatch): void {
+    const batch = released as Batch;
+    batch.reset();
+    const free = this.#free[batch.shard] as Batch[];
+    if (free.length < KEPT_BATCHES) free.push(batch);
+  }
+
+  #send(shard: number, batch: Batch): void {
+    this.#open[shard] = undefined;
+    this.#gateway.shards.publish(batch);
+  }
+
+  #take(shard: number): Batch {
+    this.#free[shard] ??= [];
+    const batch =
+      this.#free[shard].pop() ?? new Batch(shard, this.#gateway.incarnation);
+    const seq = (this.#seqs[shard] ?? 0) + 1;
+    this.#seqs[shard] = seq;
+    batch.seq = seq;
+    return batch;
+  }
+}

@@ -1,0 +1,47 @@
+import { Deferred } from "@canopy/base";
+import type { InterestChange } from "@canopy/store";
+import type { Sub } from "../delivery/sub.ts";
+import type { Gateway } from "../gateway.ts";
+
+/** The gateway's interests: the changes of one turn go to the store processes as one request. */
+export class Interests {
+  readonly #gateway: Gateway;
+  #changes: InterestChange[] = [];
+  #waiting: Deferred<readonly number[]> | undefined = undefined;
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  /**
+   * Settles when the store processes push what matches these subscriptions (and all that were added
+   * before), with the heads of all shards at that moment.
+   */
+  async add(subs: readonly Sub[]): Promise<readonly number[]> {
+    for (const sub of subs) this.#changes.push({ filter: sub.plainFilter, add: true });
+    this.#waiting ??= new Deferred<readonly number[]>();
+    this.#gateway.schedule();
+    return await this.#waiting.promise;
+  }
+
+  forget(subs: readonly Sub[]): void {
+    for (const sub of subs) this.#changes.push({ filter: sub.plainFilter, add: false });
+    if (subs.length > 0) this.#gateway.schedule();
+  }
+
+  /** At the end of a turn. */
+  flush(): void {
+    if (this.#changes.length === 0 && this.#waiting === undefined) return;
+    const changes = this.#changes;
+    const waiting = this.#waiting;
+    this.#changes = [];
+    this.#waiting = undefined;
+    this.#gateway.shards.interests(this.#gateway.incarnation, changes).then(
+      (heads) => waiting?.resolve(heads),
+      (error: unknown) => {
+        if (waiting === undefined) this.#gateway.logger.warn({ error }, "interests were not taken");
+        else waiting.reject(error);
+      },
+    );
+  }
+}

@@ -1,0 +1,91 @@
+import { encodeRecord, REASON, type Will } from "@canopy/codec";
+import type { OpenSession } from "@canopy/connection";
+import { type Opened, type OpenRequest, SessionError, type SessionWill } from "@canopy/session";
+import type { Client } from "../client.ts";
+import type { Gateway } from "../gateway.ts";
+
+const WILL_KEY = 65_536;
+
+/** Claims the client id and opens its session; CONNACK follows. */
+export function openSession(gateway: Gateway, client: Client, request: OpenSession): void {
+  open(gateway, client, request).catch((error: unknown) => {
+    if (!client.ended) refuse(gateway, client, error);
+  });
+}
+
+async function open(gateway: Gateway, client: Client, request: OpenSession): Promise<void> {
+  const { connect, clientId, cleanStart, expiry } = request;
+  const asked: OpenRequest = {
+    clientId,
+    gateway: gateway.incarnation,
+    cleanStart,
+    expiry,
+    will: connect.will === undefined ? undefined : willOf(gateway, client, connect.will),
+    user: client.identity.user,
+  };
+  const opened = await gateway.sessions.open(asked);
+  client.incarnation = opened.incarnation;
+  client.epoch = opened.epoch;
+  client.durable = expiry > 0 || opened.subscriptions.length > 0;
+  if (client.ended) {
+    await abandon(gateway, client);
+    return;
+  }
+  gateway.clientOpened(client);
+  if (opened.sessionPresent) await restore(gateway, client, opened);
+  if (client.ended) return;
+  client.connection.opened({ sessionPresent: opened.sessionPresent });
+}
+
+/** The client went away before it was told: its session goes back, without its new will. */
+async function abandon(gateway: Gateway, client: Client): Promise<void> {
+  const { incarnation, epoch } = client;
+  const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
+  await gateway.sessions.release({
+    incarnation,
+    epoch,
+    will: "drop",
+    expiry: undefined,
+    ...nothing,
+  });
+}
+
+async function restore(gateway: Gateway, client: Client, opened: Opened): Promise<void> {
+  client.subscriptions.restore(opened);
+  const receipts = await gateway.shards.receipts(opened.incarnation);
+  const ids: number[] = [];
+  for (const { shard, key } of receipts) {
+    if (key >= WILL_KEY) continue;
+    client.receiptShards.set(key, shard);
+    ids.push(key);
+  }
+  client.connection.restoreInbound(ids);
+}
+
+/** The will as the message that it may become; its times are set when it does. */
+function willOf(gateway: Gateway, client: Client, will: Will): SessionWill | undefined {
+  const topic = gateway.topics.internString(will.topic);
+  if (topic === undefined) return undefined;
+  const record = encodeRecord({
+    topic,
+    payload: will.payload,
+    qos: will.qos,
+    retain: will.retain,
+    properties: will.properties,
+    utf8Payload: will.utf8Payload,
+    clientId: client.clientIdBytes,
+    acceptedAt: gateway.clock.wall(),
+  });
+  return { record, delay: will.delay, expiry: will.expiry };
+}
+
+function refuse(gateway: Gateway, client: Client, error: unknown): void {
+  if (error instanceof SessionError && error.code === "taken-over") {
+    client.connection.refused(REASON.sessionTakenOver, "a later connection has this client id");
+  } else if (error instanceof SessionError && error.code === "overloaded") {
+    client.connection.refused(REASON.serverBusy, "too many connections at once; try again later");
+  } else {
+    gateway.logger.warn({ error, clientId: client.connection.clientId }, "a session can't be opened");
+    client.connection.refused(REASON.serverUnavailable, "sessions can't be opened now");
+  }
+}

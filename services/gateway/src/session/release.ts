@@ -1,0 +1,56 @@
+import { DELIVERY, type Ending } from "@canopy/connection";
+import { type ReleaseRequest, SessionError, type Unfinished } from "@canopy/session";
+import type { Client } from "../client.ts";
+import { toUnfinished } from "../delivery/deliveries.ts";
+import { takeProgress } from "../delivery/progress.ts";
+import type { Gateway } from "../gateway.ts";
+
+const RETRY = 500;
+
+/**
+ * Gives the session back: first everything that this connection has under way is settled, then one
+ * command says how far it came. Repeated until it is committed.
+ */
+export function releaseSession(gateway: Gateway, client: Client, ending: Ending): void {
+  if (client.incarnation === 0) return; // it never had one; an open under way is undone when it ends
+  gateway.releasing(client, release(gateway, client, ending));
+}
+
+async function release(gateway: Gateway, client: Client, ending: Ending): Promise<void> {
+  client.subscriptions.leave();
+  await client.answered();
+  await client.subscriptions.idle();
+  if (client.durable) await gateway.deliveries.idle();
+  client.subscriptions.leaveShares();
+  gateway.progress.forget(client);
+  const request: ReleaseRequest = {
+    ...takeProgress(client),
+    will: ending.will,
+    expiry: ending.expiry,
+    unfinished: client.durable ? unfinished(client) : [],
+  };
+  client.outbox.clear();
+  while (!(await attempt(gateway, request))) await gateway.pause(RETRY);
+  gateway.clientReleased(client);
+}
+
+async function attempt(gateway: Gateway, request: ReleaseRequest): Promise<boolean> {
+  try {
+    await gateway.sessions.release(request);
+    return true;
+  } catch (error) {
+    if (gateway.stopped || (error instanceof SessionError && error.code === "closed")) return true;
+    gateway.logger.warn({ error }, "a session can't be released; trying again");
+    return false;
+  }
+}
+
+/** QoS 1 deliveries in flight that can be sent again from the store. */
+function unfinished(client: Client): Unfinished[] {
+  const found: Unfinished[] = [];
+  for (const delivery of client.connection.window.all()) {
+    if (delivery.qos !== 1 || delivery.offset === 0 || delivery.source.shared) continue;
+    if (delivery.state !== DELIVERY.finished) found.push(toUnfinished(delivery));
+  }
+  return found;
+}

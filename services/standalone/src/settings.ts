@@ -1,0 +1,39 @@
+import type { Config } from "@canopy/config";
+import type { ConnectionSettings } from "@canopy/connection";
+import type { GatewayLimits } from "@canopy/gateway";
+
+export function connectionSettings({ limits, features }: Config): ConnectionSettings {
+  return {
+    maxPacketSize: limits.maxPacketSize,
+    maximumQos: limits.maxQos as 0 | 1 | 2,
+    retainAvailable: features.retainAvailable,
+    wildcardSubscriptionAvailable: features.wildcardSubscriptionAvailable,
+    sharedSubscriptionAvailable: features.sharedSubscriptionAvailable,
+    subscriptionIdentifiersAvailable: features.subscriptionIdentifiersAvailable,
+    receiveMaximum: limits.receiveMaximum,
+    topicAliasMaximum: limits.topicAliasMaximum,
+    topicAliasMaximumOutbound: limits.topicAliasMaximumOutbound,
+    maxInflight: limits.maxInflight,
+    serverKeepAlive: limits.serverKeepAlive,
+    maxKeepAlive: limits.maxKeepAlive ?? 0,
+    maxSessionExpiry: limits.maxSessionExpiry,
+    maxClientIdLength: limits.maxClientIdLength,
+    maxTopicLength: limits.maxTopicLength,
+    maxTopicLevels: limits.maxTopicLevels,
+    maxSubscriptionsPerSession: limits.maxSubscriptionsPerSession,
+  };
+}
+
+export function gatewayLimits({ limits, session, shutdown }: Config): GatewayLimits {
+  return {
+    maxConnections: limits.maxConnections,
+    connectTimeout: limits.connectTimeout,
+    transientQueueMessages: limits.transientQueueMessages,
+    transientQueueBytes: limits.transientQueueBytes,
+    transientOverflow: limits.transientOverflow,
+    connectionOutputBytes: limits.connectionOutputBytes,
+    gatewayOutputBytes: limits.gatewayOutputBytes,
+    progressInterval: session.progressInterval,
+    shutdownTimeout: Math.max(0, shutdown.timeout - 2000),
+  };
+}
