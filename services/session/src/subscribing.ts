@@ -1,0 +1,91 @@
+import { Deferred } from "@canopy/base";
+import {
+  type RouteSink,
+  SessionError,
+  type SubscribeRequest,
+  type SubscribeResult,
+} from "@canopy/session";
+import type { Propose } from "./replica.ts";
+import type { RouteStream } from "./route-stream.ts";
+import { Turn } from "./turn.ts";
+
+interface Asked {
+  readonly request: SubscribeRequest;
+  readonly answer: Deferred<SubscribeResult>;
+}
+
+interface Parts {
+  readonly shards: number;
+  readonly sink: Pick<RouteSink, "heads">;
+  readonly routes: RouteStream;
+  readonly propose: Propose;
+  readonly maxWaiting: number;
+}
+
+/**
+ * The subscribes of one turn: heads are asked for once, one command starts them all there, and
+ * each is answered when its routes are in force. From then on a matching PUBLISH reaches it, and
+ * what was published before the heads does not.
+ */
+export class Subscribing {
+  readonly #parts: Parts;
+  readonly #turn: Turn<Asked>;
+  readonly #waiting = new Set<Asked>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#turn = new Turn((batch) => void this.#answer(batch));
+  }
+
+  subscribe(request: SubscribeRequest): Promise<SubscribeResult> {
+    if (this.#waiting.size >= this.#parts.maxWaiting) {
+      return Promise.reject(new SessionError("overloaded", "too many subscribes wait"));
+    }
+    const asked = { request, answer: new Deferred<SubscribeResult>() };
+    this.#waiting.add(asked);
+    this.#turn.add(asked);
+    return asked.answer.promise;
+  }
+
+  /** Nothing waits any more. */
+  stop(): void {
+    for (const { answer } of this.#waiting) {
+      answer.reject(new SessionError("closed", "the session service has stopped"));
+    }
+    this.#waiting.clear();
+  }
+
+  async #answer(batch: readonly Asked[]): Promise<void> {
+    try {
+      const results = await this.#commit(batch.map(({ request }) => request));
+      await this.#parts.routes.settled();
+      for (const [i, { answer }] of batch.entries()) settle(answer, results[i]);
+    } catch (cause) {
+      for (const { answer } of batch) answer.reject(asSessionError(cause));
+    }
+    for (const asked of batch) this.#waiting.delete(asked);
+  }
+
+  async #commit(
+    requests: readonly SubscribeRequest[],
+  ): Promise<readonly (SubscribeResult | undefined)[]> {
+    const heads = await this.#parts.sink.heads();
+    if (heads.length !== this.#parts.shards) {
+      throw new SessionError(
+        "unavailable",
+        `${heads.length} heads of ${this.#parts.shards} shards`,
+      );
+    }
+    return this.#parts.propose({ type: "subscribe", heads, requests });
+  }
+}
+
+function settle(answer: Deferred<SubscribeResult>, result: SubscribeResult | undefined): void {
+  if (result !== undefined) answer.resolve(result);
+  else answer.reject(new SessionError("stale", "somebody else has the session"));
+}
+
+function asSessionError(cause: unknown): SessionError {
+  if (cause instanceof SessionError) return cause;
+  return new SessionError("unavailable", "the stores do not answer", { cause });
+}
