@@ -13,7 +13,7 @@ import {
   userProperty,
 } from "../test/wire.ts";
 
-const refused = (frame: Buffer) => refusal(() => decodeFirst(frame));
+const refused = (frame: Buffer) => refusal(() => decodeFirst(bytes(frame, 0)));
 const ill = [0xed, 0xa0, 0x80];
 
 const CLEAN = 0x02;

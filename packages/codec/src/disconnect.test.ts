@@ -11,7 +11,7 @@ import {
   userProperty,
 } from "../test/wire.ts";
 
-const refused = (frame: Buffer) => refusal(() => decode(5, frame));
+const refused = (frame: Buffer) => refusal(() => decode(5, bytes(frame, 0)));
 
 describe("DISCONNECT", () => {
   const normal = {

@@ -13,7 +13,8 @@ import {
   varint,
 } from "../test/wire.ts";
 
-const refused = (frame: Buffer) => refusal(() => decode(5, frame));
+/** The next packet's first byte follows, so that a read beyond the end would find something. */
+const refused = (frame: Buffer) => refusal(() => decode(5, bytes(frame, 0)));
 
 describe("PUBLISH", () => {
   it("is read in place with all its properties", () => {

@@ -207,6 +207,14 @@ describe("encodeRecord", () => {
   });
 });
 
+describe("encodeRecord refuses", () => {
+  it("a client identifier that no packet could have", () => {
+    const clientId = Buffer.alloc(65_536, "x");
+    const message = { topic: topicOf("t"), payload: clientId, qos: 0, retain: false } as const;
+    expect(() => encodeRecord({ ...message, clientId, acceptedAt })).toThrow(RangeError);
+  });
+});
+
 describe("RecordView.set", () => {
   const record = encodeRecord({
     topic: topicOf("a/b"),

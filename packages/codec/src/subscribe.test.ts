@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   type Bytes,
+  bytes,
   decode,
   packet,
   props,
@@ -12,7 +13,8 @@ import {
 } from "../test/wire.ts";
 
 const ill = [0xff];
-const refused = (frame: Buffer, version: 4 | 5 = 5) => refusal(() => decode(version, frame));
+const refused = (frame: Buffer, version: 4 | 5 = 5) =>
+  refusal(() => decode(version, bytes(frame, 0)));
 const subscribe = (...payload: Bytes[]) => packet(0x82, u16(10), 0, ...payload);
 const withProperties = (...list: Bytes[]) => packet(0x82, u16(10), props(...list), str("a"), 0);
 
