@@ -29,7 +29,7 @@ function complete(session: Session, packetId: number): void {
   if (isOwnQueue(entry)) addDone(session, entry.shard, entry.offset);
 }
 
-/** [MQTT-4.3.3-4, -5] From here on it is PUBREL that is owed, never the PUBLISH again. */
+/** [MQTT-4.3.3-6] From here on it is PUBREL that is owed, never the PUBLISH again. */
 function receive(session: Session, packetId: number): void {
   const entry = session.unfinished?.get(packetId);
   if (entry === undefined || entry.qos !== 2 || entry.received) return;

@@ -1,6 +1,6 @@
 import { unpackOptions } from "./options.ts";
-import type { Subscription } from "./port.ts";
-import type { HeldSubscription } from "./session.ts";
+import type { Opened, SessionWill, Subscription } from "./port.ts";
+import type { HeldSubscription, Session } from "./session.ts";
 
 /** A subscription as the port shows it. */
 export function describe(held: HeldSubscription): Subscription {
@@ -13,4 +13,35 @@ export function describe(held: HeldSubscription): Subscription {
     draining: held.draining,
     retainedUpTo: held.retainedUpTo,
   };
+}
+
+/** A session as its gateway gets it when it is opened. */
+export function opened(session: Session, sessionPresent: boolean): Opened {
+  return {
+    incarnation: session.incarnation,
+    epoch: session.epoch,
+    sessionPresent,
+    subscriptions: session.subscriptionList().map(describe),
+    cursors: session.cursors,
+    done: [...(session.done ?? [])].map(([shard, set]) => ({ shard, ranges: [...set].flat() })),
+    unfinished: [...(session.unfinished?.values() ?? [])],
+  };
+}
+
+/** All that is kept of a session. */
+export interface SessionDetails extends Omit<Opened, "sessionPresent"> {
+  readonly clientId: string;
+  readonly durable: boolean;
+  readonly gateway: number;
+  readonly expiry: number;
+  readonly user: string | undefined;
+  readonly will: SessionWill | undefined;
+  readonly willAt: number;
+  readonly expiresAt: number;
+}
+
+export function details(session: Session): SessionDetails {
+  const { clientId, durable, gateway, expiry, user, will, willAt, expiresAt } = session;
+  const { sessionPresent: _, ...kept } = opened(session, true);
+  return { ...kept, clientId, durable, gateway, expiry, user, will, willAt, expiresAt };
 }

@@ -41,7 +41,7 @@ function releasedUnfinished(
       kept.delete(entry.packetId);
       kept.set(entry.packetId, known);
     } else if (entry.qos === 1 && !entry.queue.startsWith("$share/")) {
-      // [MQTT-4.8.2-5] Of a shared subscription another member gets what was not acknowledged.
+      // Of a shared subscription another member gets what was not acknowledged (section 4.8.2).
       kept.set(entry.packetId, entry);
     }
   }
@@ -102,7 +102,7 @@ export function publishWill(tables: Tables, session: Session): boolean {
   return true;
 }
 
-/** The session ends, and a will that has not been dropped is published [MQTT-3.1.2-8]. */
+/** The session ends [MQTT-4.1.0-2], and a will that has not been dropped is published [MQTT-3.1.2-8]. */
 export function end(tables: Tables, session: Session): void {
   tables.change(session);
   const published = publishWill(tables, session);

@@ -1,5 +1,6 @@
 export type { Command, CommandType, SessionKey } from "./commands.ts";
 export { decodeCommand } from "./decode.ts";
+export type { SessionDetails } from "./describe.ts";
 export { type EffectSink, noEffects, type PendingWill } from "./effects.ts";
 export { encodeCommand } from "./encode.ts";
 export type { OpenResult } from "./opening.ts";

@@ -1,5 +1,5 @@
 /** Who has a session: gateways that may, and the opening of a session by one. */
-import { describe } from "./describe.ts";
+import { opened } from "./describe.ts";
 import { end, isExpired, isWillDue, publishWill } from "./ending.ts";
 import type { Opened, OpenRequest } from "./port.ts";
 import type { Session } from "./session.ts";
@@ -49,16 +49,4 @@ function endWait(tables: Tables, session: Session): void {
   if (isWillDue(tables, session)) publishWill(tables, session);
   session.will = undefined;
   tables.setDeadlines(session, 0, 0);
-}
-
-function opened(session: Session, sessionPresent: boolean): Opened {
-  return {
-    incarnation: session.incarnation,
-    epoch: session.epoch,
-    sessionPresent,
-    subscriptions: session.subscriptionList().map(describe),
-    cursors: session.cursors,
-    done: [...(session.done ?? [])].map(([shard, set]) => ({ shard, ranges: [...set].flat() })),
-    unfinished: [...(session.unfinished?.values() ?? [])],
-  };
 }

@@ -1,6 +1,7 @@
 /** The replicated state machine: the same commands in the same order give the same state. */
 import type { Command, SessionKey } from "./commands.ts";
 import { deliveries } from "./deliver.ts";
+import { details, type SessionDetails } from "./describe.ts";
 import { type EffectSink, noEffects, type PendingWill } from "./effects.ts";
 import { expire, fireWill, gatewayDown, release } from "./ending.ts";
 import { gatewayUp, type OpenResult, open } from "./opening.ts";
@@ -84,6 +85,12 @@ export class SessionState {
 
   sessionOf(clientId: string): SessionView | undefined {
     return this.#tables.clients.get(clientId);
+  }
+
+  /** Everything about a session, for operators. */
+  inspect(incarnation: number): SessionDetails | undefined {
+    const session = this.#tables.sessions.get(incarnation);
+    return session && details(session);
   }
 
   sessions(): Iterable<SessionView> {

@@ -122,8 +122,10 @@ export class Claims {
     } catch (error) {
       claim.answer.reject(error);
     }
+    // Who has just been answered hears of it before a later claim asks it to stop.
+    if (contest.claim !== undefined) await new Promise((resolve) => setImmediate(resolve));
     contest.opening = false;
-    this.#next(contest, claim, again);
+    if (this.#contests.get(claim.request.clientId) === contest) this.#next(contest, claim, again);
   }
 
   /** A later claim goes on, or this one if somebody was faster; else all is done. */

@@ -1,4 +1,4 @@
-import type { Clock } from "@canopy/base";
+import { type Clock, Deque } from "@canopy/base";
 import type { PendingWill, RouteSink, SessionKey } from "@canopy/session";
 import type { Background } from "./background.ts";
 import { stampRecord } from "./record-stamp.ts";
@@ -24,8 +24,7 @@ interface Parts {
  */
 export class WillPublisher {
   readonly #parts: Parts;
-  readonly #queue: PendingWill[] = [];
-  #head = 0;
+  readonly #queue = new Deque<PendingWill>();
   #inFlight = 0;
   /** Session → its wills behind the one that is on its way or waits its turn. */
   readonly #lanes = new Map<number, PendingWill[]>();
@@ -52,13 +51,12 @@ export class WillPublisher {
 
   /** Starts as many as may be on their way. Not from within a command's effects. */
   flush(): void {
-    while (this.#inFlight < IN_FLIGHT && this.#head < this.#queue.length) {
+    while (this.#inFlight < IN_FLIGHT) {
+      const will = this.#queue.shift();
+      if (will === undefined) return;
       this.#inFlight++;
-      void this.#publish(this.#queue[this.#head++] as PendingWill);
+      void this.#publish(will);
     }
-    if (this.#head < this.#queue.length) return;
-    this.#queue.length = 0;
-    this.#head = 0;
   }
 
   async #publish(will: PendingWill): Promise<void> {
