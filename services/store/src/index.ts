@@ -1,1 +1,8 @@
-export {};
+export type { Counters } from "./counters.ts";
+export type {
+  QueueLimits,
+  SharedOptions,
+  StoreLimits,
+  StoreServiceOptions,
+} from "./options.ts";
+export { createStoreService, type StoreService } from "./service.ts";

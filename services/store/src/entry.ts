@@ -1,0 +1,76 @@
+import type { Offset, PublishBatch, Records } from "@canopy/store";
+import type { Draft } from "./draft.ts";
+import type { Origin } from "./link.ts";
+import type { Match } from "./match.ts";
+
+/** Needs no disk, but may not overtake what does. */
+export const PASSES = 0;
+/** Is safe when the entry's append is on disk. */
+export const STORED = 1;
+/** Was stored before; it is only answered. */
+export const REPEATED = 2;
+/** There was no room for it. */
+export const REFUSED = 3;
+
+export type Fate = typeof PASSES | typeof STORED | typeof REPEATED | typeof REFUSED;
+
+/** Those messages of a batch that go through the pipeline; parallel lists. */
+export class Entry {
+  readonly sequence: number;
+  readonly origin: Origin;
+  readonly batch: PublishBatch;
+  /** When it was given, on the monotonic clock. */
+  readonly since: number;
+  /** The batch's, or a copy once the batch is released before the disk has answered. */
+  records: Records;
+  readonly indexes: number[] = [];
+  readonly matches: Match[] = [];
+  readonly fates: Fate[] = [];
+  /** Place among the append's bodies; -1 for none. */
+  readonly bodies: number[] = [];
+  draft: Draft | undefined = undefined;
+  /** Offset of the append's first body. */
+  first: Offset = 0;
+  /** What is not in it of its batch has been passed on. */
+  ready = false;
+  /** The append is with the backend. */
+  submitted = false;
+  /** Nothing is waited for any more, but for the entries before it. */
+  settled = false;
+  /** Reason code if the append failed, else 0. */
+  failure = 0;
+  /** It waited too long: what could be was answered with an error. */
+  overdue = false;
+  /** Then, which messages have their answer; parallel to `indexes`. */
+  answered: boolean[] | undefined = undefined;
+  released = false;
+  /** Topics that get their first retained value here. */
+  newRetained = 0;
+  /** Called when the entry is finished, whatever became of it. */
+  readonly waiting: (() => void)[] = [];
+
+  constructor(sequence: number, origin: Origin, batch: PublishBatch, since: number) {
+    this.sequence = sequence;
+    this.origin = origin;
+    this.batch = batch;
+    this.records = batch.records;
+    this.since = since;
+  }
+
+  add(index: number, match: Match, fate: Fate, body: number): void {
+    match.lastEntry = this.sequence;
+    this.indexes.push(index);
+    this.matches.push(match);
+    this.fates.push(fate);
+    this.bodies.push(body);
+  }
+
+  settle(failure: number): void {
+    this.settled = true;
+    this.failure = failure;
+  }
+
+  isReceipted(index: number): boolean {
+    return this.batch.receiptSessions[index] !== 0;
+  }
+}

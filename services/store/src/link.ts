@@ -1,0 +1,37 @@
+import type { PublishBatch, ShardPeer } from "@canopy/store";
+import type { Member } from "./share/member.ts";
+
+/** Who gave a batch and hears what became of it. */
+export interface Origin {
+  /** Gone: nobody is there to be told. */
+  readonly closed: boolean;
+  answered(batch: PublishBatch, index: number, reasonCode: number): void;
+  released(batch: PublishBatch): void;
+}
+
+/** A gateway that is registered, and what it asked for. */
+export class GatewayLink implements Origin {
+  readonly gateway: number;
+  readonly peer: ShardPeer;
+  closed = false;
+  /** Filter → how many of the gateway's additions have not been taken back. */
+  readonly interests: Map<string, number> = new Map();
+  /** Shared subscriptions' members by their number. */
+  readonly members: Map<number, Member> = new Map();
+  /** Of the push that is being put together for it (push.ts). */
+  indexes: number[] = [];
+  offsets: number[] = [];
+
+  constructor(gateway: number, peer: ShardPeer) {
+    this.gateway = gateway;
+    this.peer = peer;
+  }
+
+  answered(batch: PublishBatch, index: number, reasonCode: number): void {
+    this.peer.answered(batch, index, reasonCode);
+  }
+
+  released(batch: PublishBatch): void {
+    this.peer.released(batch);
+  }
+}

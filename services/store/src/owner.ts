@@ -1,0 +1,132 @@
+import type { Clock, Logger } from "@canopy/base";
+import {
+  MAX_EPOCH,
+  OFFSETS_PER_EPOCH,
+  type Offset,
+  type ShardStore,
+  type Store,
+  StoreError,
+} from "@canopy/store";
+
+/** Between attempts to open a shard whose backend refuses. */
+const RETRY_AFTER = 250;
+
+/** After these the shard has to be opened anew, under a new epoch. */
+const LOST: ReadonlySet<string> = new Set(["stale-epoch", "closed", "invalid"]);
+
+/** One shard's backend under the present epoch, and the offsets that are given under it. */
+export class Owner {
+  readonly shard: number;
+  readonly #backend: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #store: ShardStore | undefined;
+  #isOpen = false;
+  #opening: Promise<void> | undefined;
+  #retryAt = 0;
+  #epoch = 0;
+  #counter = 0;
+
+  constructor(backend: Store, shard: number, clock: Clock, logger: Logger) {
+    this.#backend = backend;
+    this.shard = shard;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get opening(): boolean {
+    return this.#opening !== undefined;
+  }
+
+  /** Undefined while the shard is not open. */
+  get current(): ShardStore | undefined {
+    return this.#isOpen ? this.#store : undefined;
+  }
+
+  /** For what is kept in memory (receipts, retained topics): good also while the backend is away. */
+  get known(): ShardStore | undefined {
+    return this.#store;
+  }
+
+  /** The last offset given; at first, the start of the epoch. */
+  get head(): Offset {
+    const { epoch, counter } = this.#present();
+    return epoch * OFFSETS_PER_EPOCH + counter;
+  }
+
+  require(): ShardStore {
+    if (!this.#isOpen || this.#store === undefined) {
+      throw new StoreError("unavailable", `shard ${this.shard} is not open`);
+    }
+    return this.#store;
+  }
+
+  /** Takes so many offsets and returns the first; 0 when the epoch has not enough left. */
+  assign(count: number): Offset {
+    if (this.#counter + count >= OFFSETS_PER_EPOCH) return 0;
+    const first = this.#epoch * OFFSETS_PER_EPOCH + this.#counter + 1;
+    this.#counter += count;
+    return first;
+  }
+
+  /** Opens under a new epoch. */
+  async open(): Promise<void> {
+    const before = this.#store;
+    this.#isOpen = false;
+    // What is under way there has to end first: its outcome must not depend on the new epoch.
+    if (before !== undefined) await before.close();
+    const epoch = Math.max(await this.#backend.epoch(this.shard), this.#epoch) + 1;
+    if (epoch > MAX_EPOCH) throw new StoreError("invalid", `shard ${this.shard}: epochs used up`);
+    this.#store = await this.#backend.open(this.shard, epoch);
+    this.#epoch = epoch;
+    this.#counter = 0;
+    this.#isOpen = true;
+  }
+
+  /** Opens again in the background, unless that failed just now; then it returns false. */
+  reopen(done: (error: unknown) => void): boolean {
+    if (this.#opening !== undefined) return true;
+    if (this.#clock.now() < this.#retryAt) return false;
+    const finish = (error: unknown): void => {
+      this.#opening = undefined;
+      if (error !== undefined) this.#retryAt = this.#clock.now() + RETRY_AFTER;
+      this.#report(error);
+      done(error);
+    };
+    this.#opening = this.open().then(
+      () => finish(undefined),
+      (error: unknown) => finish(error),
+    );
+    return true;
+  }
+
+  /** An append failed: is this opening of the shard still good for anything? */
+  failed(store: ShardStore, error: unknown): void {
+    if (store !== this.#store || !this.#isOpen) return;
+    if (error instanceof StoreError && LOST.has(error.code)) this.#isOpen = false;
+  }
+
+  /** Gives the shard up for good. */
+  async close(): Promise<void> {
+    await this.#opening;
+    this.#isOpen = false;
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    await this.#store?.close();
+  }
+
+  /** A shard that is not open counts as the start of its next epoch. */
+  #present(): { epoch: number; counter: number } {
+    if (this.#isOpen) return { epoch: this.#epoch, counter: this.#counter };
+    return { epoch: this.#epoch + 1, counter: 0 };
+  }
+
+  #report(error: unknown): void {
+    const fields = { shard: this.shard, epoch: this.#epoch };
+    if (error === undefined) this.#logger.info(fields, "shard opened again");
+    else this.#logger.error({ ...fields, err: error }, "shard could not be opened");
+  }
+}

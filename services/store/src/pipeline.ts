@@ -1,0 +1,191 @@
+import { type Clock, Deque, type Logger, type Timer, type Timers } from "@canopy/base";
+import type { Append, ShardStore } from "@canopy/store";
+import type { Entry } from "./entry.ts";
+import type { Owner } from "./owner.ts";
+import { reasonOf, UNSPECIFIED_ERROR } from "./reason.ts";
+
+export interface PipelineParts {
+  readonly owner: Owner;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly waitTimeout: number;
+  /** Pushes and answers; called in the order of the entries. */
+  readonly finish: (entry: Entry) => void;
+  /** Answers with an error what has waited too long; what becomes of it later is still pushed. */
+  readonly giveUp: (entry: Entry, reasonCode: number) => void;
+}
+
+/**
+ * The entries of one shard between publish and answer. Appends are given to the backend at once
+ * and settle when they like; what follows from them (push, answer) happens in the order of entries.
+ */
+export class Pipeline {
+  readonly #parts: PipelineParts;
+  readonly #entries = new Deque<Entry>();
+  #finished = 0;
+  #sequence = 0;
+  #unsettledBytes = 0;
+  #draining = false;
+  #timer: Timer | undefined;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  /** The last entry of which everything has been pushed and answered. */
+  get finished(): number {
+    return this.#finished;
+  }
+
+  /** The newest entry. */
+  get latest(): number {
+    return this.#sequence;
+  }
+
+  /** Bytes that the backend has not settled. */
+  get unsettledBytes(): number {
+    return this.#unsettledBytes;
+  }
+
+  nextSequence(): number {
+    return ++this.#sequence;
+  }
+
+  /** Takes its place in the order; what there is to store goes to the backend. */
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+    if (entry.draft === undefined) {
+      entry.settle(0);
+    } else {
+      this.#unsettledBytes += entry.draft.bytes;
+      entry.draft.seal(entry.records);
+      this.#submit(entry);
+    }
+  }
+
+  /** The rest of the entry's batch has been passed on, so the entry may be finished. */
+  ready(entry: Entry): void {
+    entry.ready = true;
+    this.#drain();
+    if (this.#entries.size > 0) this.#watch();
+  }
+
+  /** Settles when everything that is here now is finished. */
+  barrier(): Promise<void> {
+    const last = this.#entries.at(this.#entries.size - 1);
+    if (last === undefined) return Promise.resolve();
+    return new Promise((resolve) => last.waiting.push(resolve));
+  }
+
+  /** The shard is open (again), or could not be opened. */
+  opened(error: unknown): void {
+    for (const entry of this.#entries) {
+      if (entry.settled || entry.submitted) continue;
+      if (error === undefined) this.#submit(entry);
+      else this.#fail(entry, reasonOf(error));
+    }
+    this.#drain();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #submit(entry: Entry): void {
+    const { owner } = this.#parts;
+    const store = owner.current;
+    const draft = entry.draft;
+    if (draft === undefined) return;
+    const first = store === undefined || draft.count === 0 ? 0 : owner.assign(draft.count);
+    if (store === undefined || (first === 0 && draft.count > 0)) {
+      // It waits for the new epoch; right after a failed attempt it doesn't.
+      const waits = owner.reopen((error) => this.opened(error));
+      if (!waits) this.#fail(entry, UNSPECIFIED_ERROR);
+      return;
+    }
+    entry.first = first;
+    entry.submitted = true;
+    this.#append(store, draft.toAppend(first), entry);
+  }
+
+  #append(store: ShardStore, append: Append, entry: Entry): void {
+    store.append(append).then(
+      () => this.#settle(entry, 0),
+      (error: unknown) => {
+        this.#parts.owner.failed(store, error);
+        this.#parts.logger.warn({ shard: store.shard, err: error }, "append failed");
+        this.#settle(entry, reasonOf(error));
+      },
+    );
+  }
+
+  #settle(entry: Entry, failure: number): void {
+    entry.settle(failure);
+    this.#unsettledBytes -= entry.draft?.bytes ?? 0;
+    this.#drain();
+  }
+
+  /** Nothing of it was given to the backend. */
+  #fail(entry: Entry, reasonCode: number): void {
+    entry.settle(reasonCode);
+    this.#unsettledBytes -= entry.draft?.bytes ?? 0;
+  }
+
+  #drain(): void {
+    // A gateway may publish while it is told: that entry waits its turn.
+    if (this.#draining) return;
+    this.#draining = true;
+    for (;;) {
+      const entry = this.#entries.peek();
+      if (entry === undefined || !entry.settled || !entry.ready) break;
+      this.#entries.shift();
+      this.#finish(entry);
+    }
+    this.#draining = false;
+  }
+
+  #finish(entry: Entry): void {
+    try {
+      this.#parts.finish(entry);
+    } catch (error) {
+      // One gateway's mistake must not stop the shard for all.
+      this.#parts.logger.error({ err: error }, "a gateway failed when it was told");
+    }
+    this.#finished = entry.sequence;
+    for (const resolve of entry.waiting) resolve();
+  }
+
+  /** One timer while there is anything, not one per entry. */
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    const { timers, clock, waitTimeout } = this.#parts;
+    const oldest = this.#firstInTime();
+    if (oldest === undefined) return;
+    const left = oldest.since + waitTimeout - clock.now();
+    this.#timer = timers.set(Math.max(left, 0), () => {
+      this.#timer = undefined;
+      this.#expire();
+      this.#watch();
+    });
+  }
+
+  #expire(): void {
+    const { clock, waitTimeout, giveUp } = this.#parts;
+    const since = clock.now() - waitTimeout;
+    for (const entry of this.#entries) {
+      if (entry.since > since) break;
+      if (entry.overdue) continue;
+      entry.overdue = true;
+      if (!entry.submitted && !entry.settled) this.#fail(entry, UNSPECIFIED_ERROR);
+      giveUp(entry, UNSPECIFIED_ERROR);
+    }
+    this.#drain();
+  }
+
+  #firstInTime(): Entry | undefined {
+    for (const entry of this.#entries) if (!entry.overdue) return entry;
+    return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import { RecordView } from "@canopy/codec";
+import type { Topic } from "@canopy/topic";
+import type { Counters } from "./counters.ts";
+import { Draft } from "./draft.ts";
+import { type Entry, PASSES, REFUSED, REPEATED, STORED } from "./entry.ts";
+import type { Match } from "./match.ts";
+import type { Owner } from "./owner.ts";
+import type { Queue } from "./queue.ts";
+import type { ShardQueues } from "./queues.ts";
+import { type Receipts, WILL_KEYS } from "./receipts.ts";
+import type { RetainedChanges, RetainedLimit } from "./retention.ts";
+
+const NO_BODY = -1;
+
+/** What a message does to the retained value of its topic. */
+const LEAVES = 0;
+const SETS = 1;
+const REMOVES = 2;
+
+export interface PlannerParts {
+  readonly owner: Owner;
+  readonly queues: ShardQueues;
+  readonly receipts: Receipts;
+  readonly changes: RetainedChanges;
+  readonly limit: RetainedLimit;
+  readonly counters: Counters;
+}
+
+/** Decides what must be kept of a message, and puts the batch's append together. */
+export class Planner {
+  readonly #parts: PlannerParts;
+  readonly #view = new RecordView();
+
+  constructor(parts: PlannerParts) {
+    this.#parts = parts;
+  }
+
+  /** A message that may need the disk. `room`: bytes that the shard's pipeline still takes. */
+  add(entry: Entry, index: number, match: Match, room: number): void {
+    const { batch, records } = entry;
+    const session = batch.receiptSessions[index] as number;
+    if (session !== 0 && this.#isRepeated(session, batch.receiptKeys[index] as number)) {
+      entry.add(index, match, REPEATED, NO_BODY);
+      return;
+    }
+    const start = records.starts[index] as number;
+    const end = records.ends[index] as number;
+    const view = this.#view.set(records.bytes, start, end);
+    const posts = view.qos > 0 && match.queues.length > 0;
+    if ((entry.draft?.bytes ?? 0) + end - start > room && (posts || view.retain || session !== 0)) {
+      this.#refuse(entry, index, match, view.qos);
+      return;
+    }
+    const topic = records.topics[index] as Topic;
+    const retained = view.retain ? this.#retention(entry, topic.name) : LEAVES;
+    if (!posts && retained === LEAVES && session === 0) {
+      entry.add(index, match, PASSES, NO_BODY);
+      return;
+    }
+    const draft = (entry.draft ??= new Draft());
+    const body = posts || retained === SETS ? draft.add(start, end, view.expiresAt) : NO_BODY;
+    if (posts) this.#post(draft, match.queues, body, end - start);
+    if (retained !== LEAVES) this.#retain(draft, topic.name, retained === SETS ? body : NO_BODY);
+    if (session !== 0) this.#receipt(draft, session, batch.receiptKeys[index] as number);
+    entry.add(index, match, STORED, body);
+  }
+
+  /** It has been stored, or is on its way, so it must not be sent on again [MQTT-4.3.3-10]. */
+  #isRepeated(session: number, key: number): boolean {
+    const { owner, receipts } = this.#parts;
+    return receipts.isInFlight(session, key) || (owner.known?.hasReceipt(session, key) ?? false);
+  }
+
+  /** QoS 0 is sent on all the same, and not retained. */
+  #refuse(entry: Entry, index: number, match: Match, qos: number): void {
+    if (qos === 0) this.#parts.counters.notRetained++;
+    entry.add(index, match, qos === 0 ? PASSES : REFUSED, NO_BODY);
+  }
+
+  #post(draft: Draft, queues: readonly Queue[], body: number, size: number): void {
+    for (let i = 0; i < queues.length; i++) {
+      draft.post(queues[i] as Queue, body, size, this.#parts.queues);
+    }
+  }
+
+  #retention(entry: Entry, topic: string): typeof LEAVES | typeof SETS | typeof REMOVES {
+    const { owner, changes, limit, counters } = this.#parts;
+    const isThere = changes.has(topic) || (owner.known?.hasRetained(topic) ?? false);
+    // [MQTT-3.3.1-6], [MQTT-3.3.1-7] an empty payload removes the value and is no value itself.
+    if (this.#view.payloadStart === this.#view.payloadEnd) return isThere ? REMOVES : LEAVES;
+    if (isThere) return SETS;
+    if (limit.take()) {
+      entry.newRetained++;
+      return SETS;
+    }
+    counters.notRetained++;
+    return LEAVES;
+  }
+
+  #retain(draft: Draft, topic: string, body: number): void {
+    this.#parts.changes.began(topic);
+    draft.retain(topic, body);
+  }
+
+  #receipt(draft: Draft, session: number, key: number): void {
+    const { receipts } = this.#parts;
+    if (key >= WILL_KEYS) {
+      for (const older of receipts.olderWills(session, key)) {
+        receipts.forgetWill(session, older);
+        draft.receipt(session, older, false);
+      }
+    }
+    receipts.began(session, key);
+    draft.receipt(session, key, true);
+  }
+}

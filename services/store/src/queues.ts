@@ -1,0 +1,125 @@
+import type { QueueStat } from "@canopy/store";
+
+/** What the owner knows of a queue that has messages in its shard, or is about to. */
+export class QueueState {
+  readonly name: string;
+  messages = 0;
+  bytes = 0;
+  /** Appends with messages for it that have not settled. */
+  pending = 0;
+  /** How often messages came. */
+  changes = 0;
+  /** Bytes that came since limits were applied. */
+  fresh = 0;
+  /** It is among those that have to be looked at soon. */
+  isTouched = false;
+  /** Milliseconds until the next look; grows while nothing happens. */
+  interval = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** One append's messages for one queue. */
+export class Posting {
+  readonly state: QueueState;
+  readonly indexes: number[] = [];
+  bytes = 0;
+
+  constructor(state: QueueState) {
+    this.state = state;
+  }
+}
+
+/** The queues of one shard that have messages, and how much is in them. */
+export class ShardQueues {
+  readonly #states = new Map<string, QueueState>();
+  #touched: QueueState[] = [];
+  #messages = 0;
+  #bytes = 0;
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(name: string): QueueState | undefined {
+    return this.#states.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#states.has(name);
+  }
+
+  /** Messages for a queue will be given to the backend. */
+  begin(name: string): Posting {
+    const state = this.#open(name);
+    state.pending++;
+    return new Posting(state);
+  }
+
+  settled({ state, indexes, bytes }: Posting, isStored: boolean): void {
+    state.pending--;
+    this.touch(state);
+    if (!isStored) return;
+    state.changes++;
+    state.fresh += bytes;
+    this.#count(state, state.messages + indexes.length, state.bytes + bytes);
+  }
+
+  touch(state: QueueState): void {
+    if (state.isTouched) return;
+    state.isTouched = true;
+    this.#touched.push(state);
+  }
+
+  /** Those that were touched since this was asked last. */
+  takeTouched(): QueueState[] {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const state of touched) state.isTouched = false;
+    return touched;
+  }
+
+  /**
+   * The backend's count, asked for when the queue had changed so many times, takes the place of the
+   * owner's. An empty queue is forgotten; false then.
+   */
+  learn(stat: QueueStat, changes: number): boolean {
+    const state = this.#open(stat.queue);
+    if (state.changes !== changes) return true;
+    this.#count(state, stat.messages, stat.bytes);
+    if (stat.messages > 0 || state.pending > 0) return true;
+    this.#states.delete(stat.queue);
+    return false;
+  }
+
+  /** The queue has been removed. */
+  removed(name: string): void {
+    const state = this.#states.get(name);
+    if (state === undefined) return;
+    this.#count(state, 0, 0);
+    if (state.pending === 0) this.#states.delete(name);
+  }
+
+  #open(name: string): QueueState {
+    let state = this.#states.get(name);
+    if (state === undefined) {
+      state = new QueueState(name);
+      this.#states.set(name, state);
+      this.touch(state);
+    }
+    return state;
+  }
+
+  #count(state: QueueState, messages: number, bytes: number): void {
+    this.#messages += messages - state.messages;
+    this.#bytes += bytes - state.bytes;
+    state.messages = messages;
+    state.bytes = bytes;
+  }
+}

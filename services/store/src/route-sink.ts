@@ -1,0 +1,35 @@
+import type { RouteChange, RouteSink } from "@canopy/session";
+import type { Parts } from "./compose.ts";
+
+/** What sessions ask of this process. */
+export class RouteSinkPort implements RouteSink {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async heads(): Promise<readonly number[]> {
+    return this.#parts.shards.map((shard) => shard.owner.head);
+  }
+
+  routes(changes: readonly RouteChange[]): Promise<void> {
+    return this.#parts.routes.change(changes);
+  }
+
+  publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
+    return this.#parts.wills.publish(incarnation, epoch, record);
+  }
+
+  async sessionsEnded(incarnations: readonly number[]): Promise<void> {
+    const writes: Promise<void>[] = [];
+    for (const { receipts, sideWrites } of this.#parts.shards) {
+      for (const incarnation of incarnations) {
+        if (!receipts.has(incarnation)) continue;
+        const forget = (): void => receipts.forgetSession(incarnation);
+        writes.push(sideWrites.endSession(incarnation).then(forget));
+      }
+    }
+    await Promise.all(writes);
+  }
+}

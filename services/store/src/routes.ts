@@ -1,0 +1,88 @@
+import type { RouteChange } from "@canopy/session";
+import { Queue } from "./queue.ts";
+import type { Removals } from "./removals.ts";
+import type { Shares } from "./share/shares.ts";
+import type { Subscribers } from "./subscribers.ts";
+
+const SHARE_PREFIX = "$share/";
+
+export function isShared(filter: string): boolean {
+  return filter.startsWith(SHARE_PREFIX);
+}
+
+/** Which filters have a queue: an ordered stream of changes from the sessions. */
+export class Routes {
+  readonly #subscribers: Subscribers;
+  readonly #shares: Shares;
+  readonly #removals: Removals;
+  readonly #queues = new Map<string, Queue>();
+  /** Changes that wait; later ones wait behind them. */
+  #waiting: Promise<void> | undefined;
+
+  constructor(subscribers: Subscribers, shares: Shares, removals: Removals) {
+    this.#subscribers = subscribers;
+    this.#shares = shares;
+    this.#removals = removals;
+  }
+
+  /** Whether somebody will still read from the queue of this name. */
+  has(name: string): boolean {
+    return isShared(name) ? this.#shares.get(name)?.queue !== undefined : this.#queues.has(name);
+  }
+
+  load(filters: readonly string[]): void {
+    for (const filter of filters) this.#add(filter);
+  }
+
+  /** Settles when the changes are in force. */
+  change(changes: readonly RouteChange[]): Promise<void> {
+    if (this.#waiting === undefined && !changes.some((change) => this.#mustWait(change))) {
+      for (const change of changes) this.#apply(change);
+      return Promise.resolve();
+    }
+    const before = this.#waiting ?? Promise.resolve();
+    const applied = before.then(() => this.#applyInTurn(changes));
+    this.#waiting = applied;
+    return applied.finally(() => {
+      if (this.#waiting === applied) this.#waiting = undefined;
+    });
+  }
+
+  #mustWait({ filter, add }: RouteChange): boolean {
+    return add && this.#removals.underWay(filter) !== undefined;
+  }
+
+  async #applyInTurn(changes: readonly RouteChange[]): Promise<void> {
+    for (const change of changes) {
+      if (change.add) await this.#removals.underWay(change.filter);
+      this.#apply(change);
+    }
+  }
+
+  #apply({ filter, add }: RouteChange): void {
+    if (add) this.#add(filter);
+    else this.#remove(filter);
+  }
+
+  #add(filter: string): void {
+    if (isShared(filter)) {
+      this.#shares.addRoute(filter);
+    } else if (!this.#queues.has(filter)) {
+      const queue = new Queue(filter);
+      this.#queues.set(filter, queue);
+      this.#subscribers.add(filter, queue);
+    }
+  }
+
+  #remove(filter: string): void {
+    if (isShared(filter)) {
+      this.#shares.removeRoute(filter);
+      return;
+    }
+    const queue = this.#queues.get(filter);
+    if (queue === undefined) return;
+    this.#queues.delete(filter);
+    this.#subscribers.remove(filter, queue);
+    this.#removals.remove(filter);
+  }
+}

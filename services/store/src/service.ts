@@ -1,0 +1,44 @@
+import type { Lifecycle } from "@canopy/base";
+import type { RouteSink } from "@canopy/session";
+import type { Shards } from "@canopy/store";
+import { joinParts, type Parts } from "./compose.ts";
+import type { Counters } from "./counters.ts";
+import type { StoreServiceOptions } from "./options.ts";
+import { RouteSinkPort } from "./route-sink.ts";
+import { ShardsPort } from "./shards-port.ts";
+import { openShards } from "./start.ts";
+
+/** The owner of this process's shards. */
+export class StoreService implements Lifecycle {
+  readonly shards: Shards;
+  readonly routeSink: RouteSink;
+  readonly counters: Readonly<Counters>;
+  readonly #parts: Parts;
+
+  constructor(options: StoreServiceOptions) {
+    this.#parts = joinParts(options);
+    this.shards = new ShardsPort(this.#parts);
+    this.routeSink = new RouteSinkPort(this.#parts);
+    this.counters = this.#parts.counters;
+  }
+
+  async start(): Promise<void> {
+    await openShards(this.#parts);
+    this.#parts.maintenance.start();
+  }
+
+  /** What has been published is settled first; the backend itself stays open. */
+  async stop(): Promise<void> {
+    const { maintenance, progress, removals, shards } = this.#parts;
+    await maintenance.stop();
+    await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
+    await removals.idle();
+    progress.stop();
+    await progress.flush();
+    await Promise.all(shards.map((shard) => shard.close()));
+  }
+}
+
+export function createStoreService(options: StoreServiceOptions): StoreService {
+  return new StoreService(options);
+}

@@ -1,0 +1,133 @@
+import type {
+  InterestChange,
+  Offset,
+  PublishBatch,
+  ReadRequest,
+  RetainedRequest,
+  Returned,
+  ShardCounts,
+  ShardPeer,
+  ShardReadResult,
+  ShardRetainedPage,
+  Shards,
+  ShareMember,
+} from "@canopy/store";
+import { StoreError } from "@canopy/store";
+import { type Parts, shardOf } from "./compose.ts";
+import { changeInterests, dropInterests } from "./interests.ts";
+import { GatewayLink } from "./link.ts";
+
+/** What gateways ask of this process. */
+export class ShardsPort implements Shards {
+  readonly shards: number;
+  readonly #parts: Parts;
+  readonly #links = new Map<number, GatewayLink>();
+
+  constructor(parts: Parts) {
+    this.shards = parts.shards.length;
+    this.#parts = parts;
+  }
+
+  register(gateway: number, peer: ShardPeer): void {
+    this.unregister(gateway);
+    this.#links.set(gateway, new GatewayLink(gateway, peer));
+  }
+
+  unregister(gateway: number): void {
+    const link = this.#links.get(gateway);
+    if (link === undefined) return;
+    link.closed = true;
+    this.#links.delete(gateway);
+    dropInterests(this.#parts.subscribers, link);
+    this.#parts.shares.leaveAll(link);
+  }
+
+  /** A batch of a gateway that is down has no effect, and nobody to hear of it. */
+  publish(batch: PublishBatch): void {
+    const link = this.#links.get(batch.gateway);
+    if (link !== undefined) shardOf(this.#parts.shards, batch.shard).publish(link, batch);
+  }
+
+  async interests(gateway: number, changes: readonly InterestChange[]): Promise<readonly Offset[]> {
+    changeInterests(this.#parts.subscribers, this.#require(gateway), changes);
+    const { shards } = this.#parts;
+    const heads = shards.map((shard) => shard.owner.head);
+    await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
+    return heads;
+  }
+
+  read(requests: readonly ReadRequest[]): Promise<readonly ShardReadResult[]> {
+    return this.#parts.reads.read(requests);
+  }
+
+  retained(request: RetainedRequest): Promise<ShardRetainedPage> {
+    return this.#parts.retained.page(request);
+  }
+
+  retainedAt(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined> {
+    return this.#parts.retained.at(shard, topic, offset);
+  }
+
+  async receipts(
+    session: number,
+  ): Promise<readonly { readonly shard: number; readonly key: number }[]> {
+    const found = this.#parts.shards
+      .filter((shard) => shard.receipts.has(session))
+      .map(async ({ number, owner }) => {
+        const keys = await owner.require().receipts(session);
+        return keys.map((key) => ({ shard: number, key }));
+      });
+    return (await Promise.all(found)).flat();
+  }
+
+  forget(shard: number, session: number, key: number): Promise<void> {
+    return shardOf(this.#parts.shards, shard).sideWrites.forget(session, key);
+  }
+
+  join(gateway: number, member: ShareMember): void {
+    const link = this.#links.get(gateway);
+    if (link !== undefined) this.#parts.shares.join(link, member);
+  }
+
+  leave(
+    gateway: number,
+    member: number,
+    keep: readonly { readonly shard: number; readonly offset: Offset }[],
+    returned: readonly Returned[],
+  ): void {
+    const link = this.#links.get(gateway);
+    if (link !== undefined) this.#parts.shares.leave(link, member, keep, returned);
+  }
+
+  settle(gateway: number, member: number, shard: number, offset: Offset): void {
+    const link = this.#links.get(gateway);
+    if (link !== undefined) this.#parts.shares.settle(link, member, shard, offset);
+  }
+
+  async settleDurably(filter: string, shard: number, offset: Offset): Promise<void> {
+    const group = this.#parts.shares.get(filter);
+    // Without a queue there is nothing that could be given to somebody again.
+    if (group?.queue === undefined) return;
+    const reader = group.reader(shard);
+    reader.finish(offset);
+    await this.#parts.progress.write(reader, group);
+  }
+
+  counts(): ShardCounts {
+    const { shards, counters, limit } = this.#parts;
+    let queuedMessages = 0;
+    let queuedBytes = 0;
+    for (const { queues } of shards) {
+      queuedMessages += queues.messages;
+      queuedBytes += queues.bytes;
+    }
+    const { dropped, storedMessages } = counters;
+    return { retained: limit.count, queuedMessages, queuedBytes, dropped, storedMessages };
+  }
+
+  #require(gateway: number): GatewayLink {
+    const link = this.#links.get(gateway);
+    if (link === undefined) throw new StoreError("invalid", `gateway ${gateway} is not registered`);
+    return link;
+  }
+}

@@ -1,0 +1,33 @@
+import { ByteReader, ByteWriter, RangeSet } from "@canopy/base";
+import type { Offset } from "@canopy/store";
+
+const VERSION = 1;
+
+/** What of a group's queue in one shard is finished. */
+export interface GroupProgress {
+  /** Everything up to here is finished, but for `unfinished`. */
+  readonly position: Offset;
+  readonly unfinished: RangeSet;
+  /** Finished above the position. */
+  readonly ahead: RangeSet;
+}
+
+export function encodeProgress(progress: GroupProgress): Uint8Array {
+  const writer = new ByteWriter(64);
+  writer.u8(VERSION);
+  writer.varint(progress.position);
+  progress.unfinished.encode(writer);
+  progress.ahead.encode(writer);
+  return writer.take();
+}
+
+export function decodeProgress(bytes: Uint8Array): GroupProgress {
+  const reader = new ByteReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  const version = reader.u8();
+  if (version !== VERSION) throw new Error(`progress of version ${version}`);
+  const position = reader.varint();
+  const unfinished = RangeSet.decode(reader);
+  const ahead = RangeSet.decode(reader);
+  reader.expectEnd();
+  return { position, unfinished, ahead };
+}

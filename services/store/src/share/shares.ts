@@ -1,0 +1,184 @@
+import type { Random } from "@canopy/base";
+import type { SessionQueries } from "@canopy/session";
+import type { Offset, Returned, ShardStore, ShareMember } from "@canopy/store";
+import { parseFilter } from "@canopy/topic";
+import type { GatewayLink } from "../link.ts";
+import type { SharedOptions } from "../options.ts";
+import { flagsOf, qosOf } from "../record.ts";
+import type { Subscribers } from "../subscribers.ts";
+import { Group, type GroupParts } from "./group.ts";
+import { Member } from "./member.ts";
+import { decodeProgress } from "./progress.ts";
+import { makeStrategy } from "./strategy.ts";
+
+export interface SharesParts {
+  readonly subscribers: Subscribers;
+  readonly options: SharedOptions;
+  readonly random: Random;
+  readonly queries: () => SessionQueries;
+  readonly group: GroupParts;
+  /** The group's queue is needed no more: it goes in every shard. */
+  readonly removeQueue: (name: string) => void;
+}
+
+/** All shared groups. */
+export class Shares {
+  readonly #parts: SharesParts;
+  readonly #groups = new Map<string, Group>();
+  /** Member → its group; members are known by their gateway. */
+  readonly #groupOf = new Map<Member, Group>();
+
+  constructor(parts: SharesParts) {
+    this.#parts = parts;
+  }
+
+  get groups(): Iterable<Group> {
+    return this.#groups.values();
+  }
+
+  get(name: string): Group | undefined {
+    return this.#groups.get(name);
+  }
+
+  addRoute(name: string): void {
+    const group = this.#open(name);
+    if (group === undefined) return;
+    group.hasRoute = true;
+    if (group.queue !== undefined) return;
+    group.openQueue();
+    this.#parts.subscribers.touch(group.filter, group);
+  }
+
+  /** While there are members, what is in the queue is still for them. */
+  removeRoute(name: string): void {
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    group.hasRoute = false;
+    this.#tidy(group);
+  }
+
+  /** What the shard's last owner left of a group's queue. */
+  async restore(name: string, store: ShardStore, hasQueue: boolean): Promise<void> {
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    const stored = await store.progress(name);
+    const kept = this.#parts.queries().sharedUnfinished(name, store.shard);
+    if (stored === undefined && kept.length === 0 && !hasQueue) return;
+    const progress = stored === undefined ? undefined : decodeProgress(stored);
+    group.reader(store.shard, false).restore(progress, kept);
+  }
+
+  join(link: GatewayLink, request: ShareMember): void {
+    const group = this.#open(request.filter);
+    if (group === undefined || link.members.has(request.member)) return;
+    const member = new Member(link, request);
+    link.members.set(request.member, member);
+    this.#groupOf.set(member, group);
+    group.join(member);
+  }
+
+  leave(
+    link: GatewayLink,
+    number: number,
+    keep: readonly { readonly shard: number; readonly offset: Offset }[],
+    returned: readonly Returned[],
+  ): void {
+    const member = link.members.get(number);
+    const group = member === undefined ? undefined : this.#groupOf.get(member);
+    if (member !== undefined && group !== undefined) {
+      link.members.delete(number);
+      this.#groupOf.delete(member);
+      group.leave(member, keep);
+    }
+    for (const message of returned) this.#passOn(message);
+    if (group !== undefined) this.#tidy(group);
+  }
+
+  /**
+   * All members of a gateway that is down go. What of theirs belongs to sessions for good is asked
+   * of the sessions [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+   */
+  leaveAll(link: GatewayLink): void {
+    const groups = new Set<Group>();
+    for (const member of link.members.values()) {
+      const group = this.#groupOf.get(member);
+      if (group === undefined) continue;
+      groups.add(group);
+      this.#groupOf.delete(member);
+      group.leave(member, this.#unfinishedOf(group));
+    }
+    link.members.clear();
+    for (const group of groups) this.#tidy(group);
+  }
+
+  settle(link: GatewayLink, number: number, shard: number, offset: Offset): void {
+    const member = link.members.get(number);
+    const group = member === undefined ? undefined : this.#groupOf.get(member);
+    if (member === undefined || group === undefined) return;
+    if (offset === 0) group.finished(member);
+    else group.reader(shard).settle(member, offset);
+  }
+
+  /**
+   * What no event tells: sessions that ended with deliveries of theirs, groups whose route is gone
+   * and whose queue is drained, readers whose read failed.
+   */
+  maintain(group: Group): void {
+    for (const reader of group.readers) {
+      const kept = reader.kept();
+      if (kept.length === 0) continue;
+      const listed = new Set(this.#parts.queries().sharedUnfinished(group.name, reader.shard));
+      for (const offset of kept) if (!listed.has(offset)) reader.finish(offset);
+    }
+    if (!group.hasRoute && group.queue !== undefined && group.isDrained) this.#closeQueue(group);
+    group.wake(undefined);
+  }
+
+  #open(name: string): Group | undefined {
+    const known = this.#groups.get(name);
+    if (known !== undefined) return known;
+    const parsed = parseFilter(name);
+    if (!parsed.ok || parsed.share === undefined) return undefined;
+    const { options, random, subscribers } = this.#parts;
+    const strategy = options.strategies[parsed.share] ?? options.strategy;
+    const made = makeStrategy(strategy, random);
+    const group = new Group(name, parsed.filter, made, this.#parts.group);
+    this.#groups.set(name, group);
+    subscribers.add(group.filter, group);
+    return group;
+  }
+
+  /** A group without members keeps only what a durable session will come back for. */
+  #tidy(group: Group): void {
+    if (group.hasMembers || group.hasRoute) return;
+    if (group.queue !== undefined) this.#closeQueue(group);
+    this.#groups.delete(group.name);
+    this.#parts.subscribers.remove(group.filter, group);
+  }
+
+  #closeQueue(group: Group): void {
+    group.closeQueue();
+    this.#parts.subscribers.touch(group.filter, group);
+    this.#parts.removeQueue(group.name);
+  }
+
+  #passOn({ filter, record, topic }: Returned): void {
+    const group = this.#groups.get(filter);
+    if (group === undefined || !group.hasMembers) {
+      this.#parts.group.undispatched();
+      return;
+    }
+    const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
+    group.pass(topic.shard, bytes, 0, bytes.length, topic, qosOf(flagsOf(bytes, 0)));
+  }
+
+  #unfinishedOf(group: Group): { shard: number; offset: Offset }[] {
+    const unfinished: { shard: number; offset: Offset }[] = [];
+    for (const { shard } of group.readers) {
+      for (const offset of this.#parts.queries().sharedUnfinished(group.name, shard)) {
+        unfinished.push({ shard, offset });
+      }
+    }
+    return unfinished;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Parts } from "./compose.ts";
+import { isShared } from "./routes.ts";
+import type { Shard } from "./shard.ts";
+
+/** So many small reads are under way at once while a shard starts. */
+const AT_ONCE = 64;
+
+/** Opens all shards, and brings what is known of them in memory up to what is on disk. */
+export async function openShards(parts: Parts): Promise<void> {
+  await Promise.all(parts.shards.map((shard) => shard.owner.open()));
+  const routes = parts.options.queries().routes();
+  parts.routes.load(routes);
+  await Promise.all(parts.shards.map((shard) => loadShard(parts, shard, routes)));
+}
+
+async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]): Promise<void> {
+  const store = shard.owner.require();
+  for (const stat of await store.stats()) {
+    shard.queues.learn(stat, 0);
+    // A session went while this shard's owner was away.
+    if (!parts.routes.has(stat.queue)) parts.removals.remove(stat.queue);
+  }
+  const shared = routes.filter(isShared);
+  for (let at = 0; at < shared.length; at += AT_ONCE) {
+    const some = shared.slice(at, at + AT_ONCE);
+    await Promise.all(
+      some.map((name) => parts.shares.restore(name, store, shard.queues.has(name))),
+    );
+  }
+  await dropDeadReceipts(parts, shard);
+}
+
+/** Sessions may have ended while nobody could be told. */
+async function dropDeadReceipts(parts: Parts, shard: Shard): Promise<void> {
+  const queries = parts.options.queries();
+  for (const session of await shard.receipts.load(shard.owner.require())) {
+    if (queries.isLive(session)) continue;
+    await shard.sideWrites.endSession(session);
+    shard.receipts.forgetSession(session);
+  }
+}

@@ -1,0 +1,157 @@
+import { type Clock, DeadlineHeap, type Logger } from "@canopy/base";
+import { RecordView } from "@canopy/codec";
+import type { SessionQueries } from "@canopy/session";
+import type { Offset, ShardStore } from "@canopy/store";
+import type { Counters } from "./counters.ts";
+import type { QueueLimits } from "./options.ts";
+import type { QueueState } from "./queues.ts";
+import type { Removals } from "./removals.ts";
+import { isShared, type Routes } from "./routes.ts";
+import type { Shard } from "./shard.ts";
+import type { Shares } from "./share/shares.ts";
+
+/** Between two looks at a queue while something happens, and at most. */
+const SOON = 1_000;
+const LATE = 60_000;
+/** Asking for the lowest position walks over sessions: it may take this part of the time. */
+const SHARE_OF_TIME = 1 / 100;
+/** Messages read at a time to find those that are too old. */
+const AGE_PAGE = 100;
+const AGE_PAGE_BYTES = 1 << 20;
+const WARN_AFTER = 60_000;
+
+export interface TrimParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: QueueLimits;
+  readonly routes: Routes;
+  readonly shares: Shares;
+  readonly removals: Removals;
+  readonly counters: Counters;
+  readonly queries: () => SessionQueries;
+}
+
+/** Shortens the queues of one shard: what nobody needs, then what limits forbid. */
+export class Trimmer {
+  readonly #shard: Shard;
+  readonly #parts: TrimParts;
+  /** Queue → when to look at it. */
+  readonly #looks = new DeadlineHeap<string>();
+  readonly #warned = new Map<string, number>();
+  readonly #view = new RecordView();
+
+  constructor(shard: Shard, parts: TrimParts) {
+    this.#shard = shard;
+    this.#parts = parts;
+  }
+
+  /** Queues that were used since the last call are looked at now. */
+  begin(now: number): void {
+    for (const state of this.#shard.queues.takeTouched()) {
+      state.interval = SOON;
+      this.#looks.set(state.name, now);
+    }
+  }
+
+  /** Looks at one queue that is due; false if there is none. */
+  async next(): Promise<boolean> {
+    const [name] = this.#looks.popDue(this.#parts.clock.now(), 1);
+    if (name === undefined) return false;
+    const state = this.#shard.queues.get(name);
+    if (state !== undefined) await this.#look(state);
+    return true;
+  }
+
+  async #look(state: QueueState): Promise<void> {
+    const { clock, logger, routes, removals } = this.#parts;
+    const began = clock.now();
+    if (!routes.has(state.name)) {
+      removals.remove(state.name);
+      this.#again(state, SOON);
+      return;
+    }
+    try {
+      const before = state.messages;
+      const isThere = await this.#shorten(state, this.#shard.owner.require());
+      if (!isThere) return;
+      state.interval = state.messages < before ? SOON : Math.min(state.interval * 2, LATE);
+    } catch (error) {
+      logger.warn(
+        { err: error, queue: state.name, shard: this.#shard.number },
+        "queue not trimmed",
+      );
+    }
+    this.#again(state, Math.max(state.interval, (clock.now() - began) / SHARE_OF_TIME));
+  }
+
+  #again({ name }: QueueState, after: number): void {
+    this.#looks.set(name, this.#parts.clock.now() + after);
+  }
+
+  /** False if the queue is empty now. */
+  async #shorten(state: QueueState, store: ShardStore): Promise<boolean> {
+    const { name } = state;
+    state.fresh = 0;
+    const lowest = this.#lowest(name);
+    if (lowest > 0) await store.trim(name, lowest);
+    if (!(await this.#learn(state, store))) return false;
+    const upTo = Math.max(await this.#excess(state, store), await this.#tooOld(state, store));
+    if (upTo === 0) return true;
+    const before = state.messages;
+    const { changes } = state;
+    await store.trim(name, upTo);
+    const isThere = await this.#learn(state, store);
+    if (state.changes === changes) this.#dropped(name, before - state.messages);
+    return isThere;
+  }
+
+  async #learn(state: QueueState, store: ShardStore): Promise<boolean> {
+    const { changes } = state;
+    const [stat] = await store.stats([state.name]);
+    return stat === undefined || this.#shard.queues.learn(stat, changes);
+  }
+
+  /** What of the queue everybody has finished. */
+  #lowest(name: string): Offset {
+    if (!isShared(name)) return this.#parts.queries().lowest(name, this.#shard.number) ?? 0;
+    const reader = this.#parts.shares.get(name)?.reader(this.#shard.number);
+    return reader?.floor ?? 0;
+  }
+
+  async #excess(state: QueueState, store: ShardStore): Promise<Offset> {
+    const { maxQueuedMessages: messages, maxQueuedBytes: bytes } = this.#parts.limits;
+    if (state.messages <= messages && state.bytes <= bytes) return 0;
+    return store.excess(state.name, { messages, bytes });
+  }
+
+  /** The last of the queue's oldest messages that were accepted too long ago. */
+  async #tooOld({ name }: QueueState, store: ShardStore): Promise<Offset> {
+    const { limits, clock } = this.#parts;
+    if (limits.maxQueuedAge === 0) return 0;
+    const before = clock.wall() - limits.maxQueuedAge;
+    let upTo = 0;
+    // The first alone is nearly always young enough.
+    let page = { messages: 1, bytes: 1 };
+    for (;;) {
+      const read = await store.read([{ queue: name, after: upTo }], page);
+      for (const { offset, body } of read.messages) {
+        if (this.#view.set(body, 0, body.length).acceptedAt >= before) return upTo;
+        upTo = offset;
+      }
+      if (!read.limited) return upTo;
+      page = { messages: AGE_PAGE, bytes: AGE_PAGE_BYTES };
+    }
+  }
+
+  #dropped(queue: string, messages: number): void {
+    if (messages <= 0) return;
+    const { clock, counters, logger } = this.#parts;
+    counters.dropped += messages;
+    const now = clock.now();
+    if (now - (this.#warned.get(queue) ?? Number.NEGATIVE_INFINITY) < WARN_AFTER) return;
+    if (this.#warned.size > 1_000) this.#warned.clear();
+    this.#warned.set(queue, now);
+    const fields = { queue, shard: this.#shard.number, messages };
+    logger.warn(fields, "a queue is at its limit: its oldest messages were dropped");
+  }
+}
