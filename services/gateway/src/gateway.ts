@@ -119,7 +119,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   async stop(): Promise<void> {
     await this.listeners.stop();
     this.system.stop();
-    for (const client of [...this.clients]) {
+    for (const client of this.clients) {
       client.stop(REASON.serverShuttingDown, "the broker is shutting down");
     }
     await this.#drain();

@@ -27,7 +27,7 @@ export class PublishWriter {
   #expiry = -1;
   /** Several clients get this message. */
   #fanOut = false;
-  readonly #encoded: (Buffer | undefined)[] = new Array<undefined>(VARIANTS).fill(undefined);
+  readonly #encoded: (Buffer | undefined)[] = Array.from({ length: VARIANTS });
   readonly #packetIdAt = new Int32Array(VARIANTS);
   #anyEncoded = false;
   /** Small encoded packets of the message at hand, one after the other. */

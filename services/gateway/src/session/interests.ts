@@ -17,11 +17,11 @@ export class Interests {
    * Settles when the store processes push what matches these subscriptions (and all that were added
    * before), with the heads of all shards at that moment.
    */
-  async add(subs: readonly Sub[]): Promise<readonly number[]> {
+  add(subs: readonly Sub[]): Promise<readonly number[]> {
     for (const sub of subs) this.#changes.push({ filter: sub.plainFilter, add: true });
     this.#waiting ??= new Deferred<readonly number[]>();
     this.#gateway.schedule();
-    return await this.#waiting.promise;
+    return this.#waiting.promise;
   }
 
   forget(subs: readonly Sub[]): void {

@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { allowAll, authentication } from "@canopy/auth";
+import { type Lifecycle, type Logger, Stack, systemClock, systemRandom, systemTimers } from "@canopy/base";
+import type { Config } from "@canopy/config";
+import { Gateway } from "@canopy/gateway";
+import { createSessionService } from "@canopy/session-service";
+import type { Store } from "@canopy/store";
+import { MemoryStore } from "@canopy/store/memory";
+const openLevelStore = async (_: unknown) => new MemoryStore();
+import { createStoreService } from "@canopy/store-service";
+import { TopicTable } from "@canopy/topic";
+import { prepareDataFolder } from "./data-folder.ts";
+import { connectionSettings, gatewayLimits } from "./settings.ts";
+
+/** The whole broker in one process. */
+export interface Standalone extends Lifecycle {
+  /** Where it listens, once started. */
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Gateway, session service and store service joined by function calls, over LevelDB. They start from
+ * the disk upwards, so that nothing is accepted before it can be kept, and stop the other way round.
+ */
+export function compose(config: Config, logger: Logger, version: string): Standalone {
+  const stack = new Stack();
+  let gateway: Gateway | undefined;
+  return {
+    get addresses(): readonly string[] {
+      return gateway?.listeners.addresses ?? [];
+    },
+    async start(): Promise<void> {
+      await prepareDataFolder(config.data, config.store.shards);
+      const store = await openStore(config, logger);
+      stack.add({ start: async () => {}, stop: () => store.close() });
+      gateway = assemble(config, logger, version, store, stack);
+      await stack.start();
+    },
+    stop: () => stack.stop(),
+  };
+}
+
+function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
+  return openLevelStore({
+    directory: join(data, "store"),
+    durability: store.durability,
+    segmentBytes: store.segmentBytes,
+    cacheBytes: store.cacheBytes,
+    timers: systemTimers,
+    clock: systemClock,
+    logger,
+  });
+}
+
+function assemble(
+  config: Config,
+  logger: Logger,
+  version: string,
+  store: Store,
+  stack: Stack,
+): Gateway {
+  const clock = systemClock;
+  const timers = systemTimers;
+  const topics = new TopicTable(config.store.shards);
+  const common = { clock, timers, logger };
+  const storeService = createStoreService({
+    ...common,
+    store,
+    shards: config.store.shards,
+    queries: () => sessionService.queries,
+    limits: {
+      maxQueuedMessages: config.limits.maxQueuedMessages,
+      maxQueuedBytes: config.limits.maxQueuedBytes,
+      maxQueuedAge: config.limits.maxQueuedAge,
+      maxRetained: config.limits.maxRetainedMessages,
+    },
+    shared: {
+      strategy: config.shared.strategy,
+      strategies: Object.fromEntries(config.shared.strategies),
+    },
+    topics,
+    random: systemRandom,
+    waitTimeout: config.store.waitTimeout,
+  });
+  const sessionService = createSessionService({
+    ...common,
+    directory: join(config.data, "sessions"),
+    shards: config.store.shards,
+    routeSink: storeService.routeSink,
+    durability: config.store.durability,
+    snapshotEvery: config.session.snapshotEvery,
+  });
+  const authenticator = authentication(config.auth, common);
+  // sessions are recovered first: the store service asks them for their routes
+  stack.add(sessionService);
+  stack.add(storeService);
+  stack.add(authenticator);
+  return stack.add(
+    new Gateway({
+      ...common,
+      listen: config.listen,
+      settings: connectionSettings(config),
+      limits: gatewayLimits(config),
+      sysInterval: config.sys.interval,
+      version,
+      sessions: sessionService.sessions,
+      shards: storeService.shards,
+      authenticator,
+      authorizer: allowAll,
+      topics,
+      random: systemRandom,
+    }),
+  );
+}
