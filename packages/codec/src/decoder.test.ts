@@ -236,6 +236,22 @@ describe("Decoder: fixed headers", () => {
     }
   });
 
+  it("takes DUP on what MQTT 3.1 may send again, in that version only", () => {
+    const frames = [
+      packet(0x6a, u16(1)),
+      packet(0x8a, u16(2), str("a"), 1),
+      packet(0xaa, u16(3), str("a")),
+    ];
+    expect(decode(3, ping, ...frames)).toMatchObject([
+      { type: "pingreq" },
+      { type: 6, packetId: 1 },
+      { type: "subscribe", packetId: 2, subscriptions: [{ filter: "a", qos: 1 }] },
+      { type: "unsubscribe", packetId: 3, filters: ["a"] },
+    ]);
+    expect(decode(3, Buffer.concat([ping, ...frames]))).toHaveLength(4);
+    for (const frame of frames) expect(refusal(() => decode(4, frame))).toBe(0x81);
+  });
+
   it("refuses a remaining length of more than four bytes at its fourth byte", () => {
     expect(refusal(() => decode(5, Buffer.of(0x30, 0xff, 0xff, 0xff)))).toBeUndefined();
     expect(refusal(() => decode(5, Buffer.of(0x30, 0xff, 0xff, 0xff, 0xff)))).toBe(0x81);

@@ -15,6 +15,10 @@ const FIRST_ROOM = 1024;
 /** Type and four bytes of remaining length. */
 const LONGEST_HEADER = 5;
 
+const DUP = 8;
+/** Flags of a PUBREL, SUBSCRIBE or UNSUBSCRIBE of MQTT 3.1 that is sent again. */
+const REPEATED = DUP | 2;
+
 /**
  * Bytes of one connection to packets. Chunks may cut and join packets anywhere; nothing of a chunk
  * is used after the call it came with. Throws MalformedPacket, after which the decoder is done for.
@@ -176,10 +180,7 @@ export class Decoder {
       sink.publish(this.#publish);
       return;
     }
-    // Table 2-2: the flags of all other types are reserved [MQTT-2.1.3-1].
-    if ((first & 15) !== (type === 6 || type === 8 || type === 10 ? 2 : 0) && type !== 3) {
-      throw malformed(`packet type ${type}: reserved flags [MQTT-2.1.3-1]`);
-    }
+    checkFlags(type, first & 15, version);
     if (type === 1) {
       const connect = decodeConnect(bytes, start, body, end);
       this.version = connect.version;
@@ -192,8 +193,27 @@ export class Decoder {
       sink.ack(this.#ack);
       return;
     }
+    if ((first & 15) === REPEATED) {
+      // mqtt-packet knows only the flags of later versions.
+      bytes = Buffer.from(bytes.subarray(start, end));
+      bytes[0] = first & ~DUP;
+      body -= start;
+      end -= start;
+      start = 0;
+    }
     sink.packet(decodeOther(type, bytes, start, body, end, version));
   }
+}
+
+/**
+ * Table 2-2: the flags of all types but PUBLISH are reserved [MQTT-2.1.3-1]. Only in MQTT 3.1 a
+ * PUBREL, SUBSCRIBE or UNSUBSCRIBE that is sent again may say so by DUP.
+ */
+function checkFlags(type: number, flags: number, version: Version | 0): void {
+  const wanted = type === 6 || type === 8 || type === 10 ? 2 : 0;
+  if (flags === wanted || type === 3) return;
+  if (version === 3 && wanted === 2 && flags === REPEATED) return;
+  throw malformed(`packet type ${type}: reserved flags [MQTT-2.1.3-1]`);
 }
 
 function decodeOther(

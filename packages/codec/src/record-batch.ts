@@ -56,9 +56,12 @@ export class RecordBatch implements Records {
     if (this.bytes.length > KEPT_ROOM) this.bytes = Buffer.allocUnsafeSlow(FIRST_ROOM);
     this.length = 0;
     this.count = 0;
-    this.starts.length = 0;
-    this.ends.length = 0;
-    this.topics.length = 0;
+    // `length = 0` would give the arrays' memory away, and most batches are small.
+    for (let left = this.topics.length; left > 0; left--) {
+      this.starts.pop();
+      this.ends.pop();
+      this.topics.pop();
+    }
   }
 
   #end(start: number, end: number, topic: Topic): number {
