@@ -1,7 +1,7 @@
 import { copyRecords } from "./copy.ts";
-import { type Entry, REFUSED, REPEATED, STORED } from "./entry.ts";
+import { type Entry, REPEATED, STORED } from "./entry.ts";
 import type { Match } from "./match.ts";
-import { NO_MATCHING_SUBSCRIBERS, QUOTA_EXCEEDED, SUCCESS, UNSPECIFIED_ERROR } from "./reason.ts";
+import { NO_MATCHING_SUBSCRIBERS, SUCCESS, UNSPECIFIED_ERROR } from "./reason.ts";
 import { flagsOf, qosOf } from "./record.ts";
 
 type HasReceipt = (session: number, key: number) => boolean;
@@ -61,8 +61,6 @@ function isAnswered(entry: Entry, i: number, index: number): boolean {
 function codeOf(entry: Entry, i: number, hasReceipt: HasReceipt): number {
   const { batch, fates, indexes, matches } = entry;
   switch (fates[i]) {
-    case REFUSED:
-      return QUOTA_EXCEEDED;
     case REPEATED: {
       const index = indexes[i] as number;
       const session = batch.receiptSessions[index] as number;

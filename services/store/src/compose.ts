@@ -50,6 +50,7 @@ export function joinParts(options: StoreServiceOptions): Parts {
     subscribers,
     options: options.shared,
     random: options.random,
+    logger,
     queries,
     group: groupParts(options, shards, counters, progress),
     removeQueue: (name) => removals.remove(name),

@@ -5,6 +5,8 @@ export class Counters {
   dropped = 0;
   /** Values that were sent on but not retained: no room, or the disk refused. */
   notRetained = 0;
+  /** Messages of QoS 0 for which there was no room behind those that wait for the disk. */
+  refused = 0;
   /** Messages of shared groups that nobody was left for. */
   undispatched = 0;
 }

@@ -9,10 +9,11 @@ export const PASSES = 0;
 export const STORED = 1;
 /** Was stored before; it is only answered. */
 export const REPEATED = 2;
-/** There was no room for it. */
-export const REFUSED = 3;
 
-export type Fate = typeof PASSES | typeof STORED | typeof REPEATED | typeof REFUSED;
+export type Fate = typeof PASSES | typeof STORED | typeof REPEATED;
+
+/** What a message costs in memory beside its record, roughly. */
+const OVERHEAD = 256;
 
 /** Those messages of a batch that go through the pipeline; parallel lists. */
 export class Entry {
@@ -28,6 +29,8 @@ export class Entry {
   readonly fates: Fate[] = [];
   /** Place among the append's bodies; -1 for none. */
   readonly bodies: number[] = [];
+  /** Memory that its messages hold until it is finished. */
+  bytes = 0;
   draft: Draft | undefined = undefined;
   /** Offset of the append's first body. */
   first: Offset = 0;
@@ -57,8 +60,11 @@ export class Entry {
     this.since = since;
   }
 
-  add(index: number, match: Match, fate: Fate, body: number): void {
-    match.lastEntry = this.sequence;
+  add(index: number, match: Match, qos: number, fate: Fate, body: number): void {
+    if (qos === 0) match.lastAtMostOnce = this.sequence;
+    else match.lastEntry = this.sequence;
+    const { starts, ends } = this.records;
+    this.bytes += (ends[index] as number) - (starts[index] as number) + OVERHEAD;
     this.indexes.push(index);
     this.matches.push(match);
     this.fates.push(fate);

@@ -4,6 +4,8 @@ import type { Shares } from "./share/shares.ts";
 import type { Trimmer } from "./trim.ts";
 
 const INTERVAL = 1_000;
+/** Between passes that are in a hurry. */
+const HURRY = 20;
 /** After so many milliseconds of work everybody else has a turn. */
 const SLICE = 5;
 
@@ -37,7 +39,7 @@ export class Maintenance {
   hurry(): void {
     if (this.#isUrgent || this.#isStopped) return;
     this.#isUrgent = true;
-    if (this.#pass === undefined) this.#set(0);
+    if (this.#pass === undefined) this.#set(HURRY);
   }
 
   async stop(): Promise<void> {
@@ -62,7 +64,7 @@ export class Maintenance {
       this.#parts.logger.error({ err: error }, "maintenance failed");
     }
     this.#pass = undefined;
-    if (!this.#isStopped) this.#set(this.#isUrgent ? 0 : INTERVAL);
+    if (!this.#isStopped) this.#set(this.#isUrgent ? HURRY : INTERVAL);
   }
 
   async #passOver(): Promise<void> {

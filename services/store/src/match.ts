@@ -18,10 +18,12 @@ export class Match {
   readonly any: boolean;
   readonly hasGroups: boolean;
   /**
-   * The last entry of the shard's pipeline with a message of this topic. While it is not finished,
-   * later messages of QoS ≥ 1 may not overtake it [MQTT-4.6.0-6], though they need no disk.
+   * The last entry of the shard's pipeline with a message of this topic and QoS ≥ 1. While it is not
+   * finished, later ones may not overtake it [MQTT-4.6.0-5], though they need no disk.
    */
   lastEntry: number;
+  /** The same for QoS 0, which waits only behind what is to be retained. */
+  lastAtMostOnce: number;
 
   constructor(
     queues: readonly Queue[],
@@ -29,6 +31,7 @@ export class Match {
     queuedGroups: readonly Group[],
     directGroups: readonly Group[],
     lastEntry: number,
+    lastAtMostOnce: number,
   ) {
     this.queues = queues;
     this.links = links;
@@ -37,5 +40,6 @@ export class Match {
     this.hasGroups = queuedGroups.length + directGroups.length > 0;
     this.any = queues.length + links.length > 0 || this.hasGroups;
     this.lastEntry = lastEntry;
+    this.lastAtMostOnce = lastAtMostOnce;
   }
 }

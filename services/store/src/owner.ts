@@ -11,6 +11,9 @@ import {
 /** Between attempts to open a shard whose backend refuses. */
 const RETRY_AFTER = 250;
 
+/** Between two reports of one shard's failures. */
+const REPORT_AFTER = 10_000;
+
 /** After these the shard has to be opened anew, under a new epoch. */
 const LOST: ReadonlySet<string> = new Set(["stale-epoch", "closed", "invalid"]);
 
@@ -24,6 +27,8 @@ export class Owner {
   #isOpen = false;
   #opening: Promise<void> | undefined;
   #retryAt = 0;
+  #reportAt = Number.NEGATIVE_INFINITY;
+  #unreported = 0;
   #epoch = 0;
   #counter = 0;
 
@@ -93,8 +98,12 @@ export class Owner {
     if (this.#clock.now() < this.#retryAt) return false;
     const finish = (error: unknown): void => {
       this.#opening = undefined;
-      if (error !== undefined) this.#retryAt = this.#clock.now() + RETRY_AFTER;
-      this.#report(error);
+      if (error === undefined) {
+        this.#logger.info({ shard: this.shard, epoch: this.#epoch }, "shard opened again");
+      } else {
+        this.#retryAt = Math.max(this.#retryAt, this.#clock.now() + RETRY_AFTER);
+        this.#report(error, "a shard could not be opened");
+      }
       done(error);
     };
     this.#opening = this.open().then(
@@ -106,7 +115,8 @@ export class Owner {
 
   /** An append failed: is this opening of the shard still good for anything? */
   failed(store: ShardStore, error: unknown): void {
-    if (store !== this.#store || !this.#isOpen) return;
+    if (store !== this.#store) return;
+    this.#report(error, "an append failed");
     if (error instanceof StoreError && LOST.has(error.code)) this.#isOpen = false;
   }
 
@@ -124,9 +134,14 @@ export class Owner {
     return { epoch: this.#epoch + 1, counter: 0 };
   }
 
-  #report(error: unknown): void {
-    const fields = { shard: this.shard, epoch: this.#epoch };
-    if (error === undefined) this.#logger.info(fields, "shard opened again");
-    else this.#logger.error({ ...fields, err: error }, "shard could not be opened");
+  /** A backend that is down fails with every batch; the log says so from time to time. */
+  #report(error: unknown, what: string): void {
+    this.#unreported++;
+    const now = this.#clock.now();
+    if (now < this.#reportAt + REPORT_AFTER) return;
+    const { shard } = this;
+    this.#logger.error({ shard, epoch: this.#epoch, times: this.#unreported, err: error }, what);
+    this.#reportAt = now;
+    this.#unreported = 0;
   }
 }

@@ -25,7 +25,7 @@ export class Pipeline {
   readonly #entries = new Deque<Entry>();
   #finished = 0;
   #sequence = 0;
-  #unsettledBytes = 0;
+  #bytes = 0;
   #draining = false;
   #timer: Timer | undefined;
 
@@ -43,9 +43,9 @@ export class Pipeline {
     return this.#sequence;
   }
 
-  /** Bytes that the backend has not settled. */
-  get unsettledBytes(): number {
-    return this.#unsettledBytes;
+  /** Memory held by what is not finished. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   nextSequence(): number {
@@ -55,10 +55,10 @@ export class Pipeline {
   /** Takes its place in the order; what there is to store goes to the backend. */
   add(entry: Entry): void {
     this.#entries.push(entry);
+    this.#bytes += entry.bytes;
     if (entry.draft === undefined) {
       entry.settle(0);
     } else {
-      this.#unsettledBytes += entry.draft.bytes;
       entry.draft.seal(entry.records);
       this.#submit(entry);
     }
@@ -83,7 +83,7 @@ export class Pipeline {
     for (const entry of this.#entries) {
       if (entry.settled || entry.submitted) continue;
       if (error === undefined) this.#submit(entry);
-      else this.#fail(entry, reasonOf(error));
+      else entry.settle(reasonOf(error));
     }
     this.#drain();
   }
@@ -102,7 +102,7 @@ export class Pipeline {
     if (store === undefined || (first === 0 && draft.count > 0)) {
       // It waits for the new epoch; right after a failed attempt it doesn't.
       const waits = owner.reopen((error) => this.opened(error));
-      if (!waits) this.#fail(entry, UNSPECIFIED_ERROR);
+      if (!waits) entry.settle(UNSPECIFIED_ERROR);
       return;
     }
     entry.first = first;
@@ -115,7 +115,6 @@ export class Pipeline {
       () => this.#settle(entry, 0),
       (error: unknown) => {
         this.#parts.owner.failed(store, error);
-        this.#parts.logger.warn({ shard: store.shard, err: error }, "append failed");
         this.#settle(entry, reasonOf(error));
       },
     );
@@ -123,14 +122,7 @@ export class Pipeline {
 
   #settle(entry: Entry, failure: number): void {
     entry.settle(failure);
-    this.#unsettledBytes -= entry.draft?.bytes ?? 0;
     this.#drain();
-  }
-
-  /** Nothing of it was given to the backend. */
-  #fail(entry: Entry, reasonCode: number): void {
-    entry.settle(reasonCode);
-    this.#unsettledBytes -= entry.draft?.bytes ?? 0;
   }
 
   #drain(): void {
@@ -154,6 +146,7 @@ export class Pipeline {
       this.#parts.logger.error({ err: error }, "a gateway failed when it was told");
     }
     this.#finished = entry.sequence;
+    this.#bytes -= entry.bytes;
     for (const resolve of entry.waiting) resolve();
   }
 
@@ -178,7 +171,7 @@ export class Pipeline {
       if (entry.since > since) break;
       if (entry.overdue) continue;
       entry.overdue = true;
-      if (!entry.submitted && !entry.settled) this.#fail(entry, UNSPECIFIED_ERROR);
+      if (!entry.submitted && !entry.settled) entry.settle(UNSPECIFIED_ERROR);
       giveUp(entry, UNSPECIFIED_ERROR);
     }
     this.#drain();

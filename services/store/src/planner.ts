@@ -2,7 +2,7 @@ import { RecordView } from "@canopy/codec";
 import type { Topic } from "@canopy/topic";
 import type { Counters } from "./counters.ts";
 import { Draft } from "./draft.ts";
-import { type Entry, PASSES, REFUSED, REPEATED, STORED } from "./entry.ts";
+import { type Entry, PASSES, REPEATED, STORED } from "./entry.ts";
 import type { Match } from "./match.ts";
 import type { Owner } from "./owner.ts";
 import type { Queue } from "./queue.ts";
@@ -35,46 +35,42 @@ export class Planner {
     this.#parts = parts;
   }
 
-  /** A message that may need the disk. `room`: bytes that the shard's pipeline still takes. */
-  add(entry: Entry, index: number, match: Match, room: number): void {
+  /**
+   * A message that may need the disk, or is behind one that does. False if it would need more than
+   * `room` bytes of memory: then it is not in the entry.
+   */
+  add(entry: Entry, index: number, match: Match, room: number): boolean {
     const { batch, records } = entry;
     const session = batch.receiptSessions[index] as number;
-    if (session !== 0 && this.#isRepeated(session, batch.receiptKeys[index] as number)) {
-      entry.add(index, match, REPEATED, NO_BODY);
-      return;
-    }
     const start = records.starts[index] as number;
     const end = records.ends[index] as number;
     const view = this.#view.set(records.bytes, start, end);
-    const posts = view.qos > 0 && match.queues.length > 0;
-    if ((entry.draft?.bytes ?? 0) + end - start > room && (posts || view.retain || session !== 0)) {
-      this.#refuse(entry, index, match, view.qos);
-      return;
+    const { qos } = view;
+    if (session !== 0 && this.#isRepeated(session, batch.receiptKeys[index] as number)) {
+      entry.add(index, match, qos, REPEATED, NO_BODY);
+      return true;
     }
-    const topic = records.topics[index] as Topic;
-    const retained = view.retain ? this.#retention(entry, topic.name) : LEAVES;
+    if (entry.bytes + end - start > room) return false;
+    const posts = qos > 0 && match.queues.length > 0;
+    const topic = (records.topics[index] as Topic).name;
+    const retained = view.retain ? this.#retention(entry, topic) : LEAVES;
     if (!posts && retained === LEAVES && session === 0) {
-      entry.add(index, match, PASSES, NO_BODY);
-      return;
+      entry.add(index, match, qos, PASSES, NO_BODY);
+      return true;
     }
     const draft = (entry.draft ??= new Draft());
     const body = posts || retained === SETS ? draft.add(start, end, view.expiresAt) : NO_BODY;
     if (posts) this.#post(draft, match.queues, body, end - start);
-    if (retained !== LEAVES) this.#retain(draft, topic.name, retained === SETS ? body : NO_BODY);
+    if (retained !== LEAVES) this.#retain(draft, topic, retained === SETS ? body : NO_BODY);
     if (session !== 0) this.#receipt(draft, session, batch.receiptKeys[index] as number);
-    entry.add(index, match, STORED, body);
+    entry.add(index, match, qos, STORED, body);
+    return true;
   }
 
   /** It has been stored, or is on its way, so it must not be sent on again [MQTT-4.3.3-10]. */
   #isRepeated(session: number, key: number): boolean {
     const { owner, receipts } = this.#parts;
     return receipts.isInFlight(session, key) || (owner.known?.hasReceipt(session, key) ?? false);
-  }
-
-  /** QoS 0 is sent on all the same, and not retained. */
-  #refuse(entry: Entry, index: number, match: Match, qos: number): void {
-    if (qos === 0) this.#parts.counters.notRetained++;
-    entry.add(index, match, qos === 0 ? PASSES : REFUSED, NO_BODY);
   }
 
   #post(draft: Draft, queues: readonly Queue[], body: number, size: number): void {
@@ -86,7 +82,7 @@ export class Planner {
   #retention(entry: Entry, topic: string): typeof LEAVES | typeof SETS | typeof REMOVES {
     const { owner, changes, limit, counters } = this.#parts;
     const isThere = changes.has(topic) || (owner.known?.hasRetained(topic) ?? false);
-    // [MQTT-3.3.1-6], [MQTT-3.3.1-7] an empty payload removes the value and is no value itself.
+    // [MQTT-3.3.1-6], [MQTT-3.3.1-7]: an empty payload removes the value and is no value itself.
     if (this.#view.payloadStart === this.#view.payloadEnd) return isThere ? REMOVES : LEAVES;
     if (isThere) return SETS;
     if (limit.take()) {

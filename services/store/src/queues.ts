@@ -9,8 +9,9 @@ export class QueueState {
   pending = 0;
   /** How often messages came. */
   changes = 0;
-  /** Bytes that came since limits were applied. */
+  /** Bytes and messages that came since limits were applied. */
   fresh = 0;
+  freshMessages = 0;
   /** It is among those that have to be looked at soon. */
   isTouched = false;
   /** Milliseconds until the next look; grows while nothing happens. */
@@ -68,6 +69,7 @@ export class ShardQueues {
     if (!isStored) return;
     state.changes++;
     state.fresh += bytes;
+    state.freshMessages += indexes.length;
     this.#count(state, state.messages + indexes.length, state.bytes + bytes);
   }
 

@@ -13,6 +13,7 @@ import { Pipeline } from "./pipeline.ts";
 import { Planner } from "./planner.ts";
 import type { Pusher } from "./push.ts";
 import { type QueueState, ShardQueues } from "./queues.ts";
+import { QUOTA_EXCEEDED } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { flagsOf, isRetained, qosOf } from "./record.ts";
 import { RetainedChanges, type RetainedLimit } from "./retention.ts";
@@ -75,25 +76,25 @@ export class Shard {
     const { bytes, starts, topics, count } = records;
     const { finished, latest } = this.pipeline;
     let entry: Entry | undefined;
+    let refused: number[] | undefined;
     let groups = false;
     for (let i = 0; i < count; i++) {
       const match = subscribers.match(topics[i] as Topic, latest);
       const flags = flagsOf(bytes, starts[i] as number);
-      const mayStore =
-        isRetained(flags) ||
-        receiptSessions[i] !== 0 ||
-        (qosOf(flags) !== 0 && (match.queues.length !== 0 || match.lastEntry > finished));
-      if (mayStore) {
+      if (isRetained(flags) || receiptSessions[i] !== 0 || mustWait(match, flags, finished)) {
         entry ??= this.#begin(origin, batch);
-        this.#planner.add(entry, i, match, this.#room());
-      } else {
-        pusher.add(match, i, 0);
-        groups ||= match.hasGroups;
+        if (this.#planner.add(entry, i, match, this.#room)) continue;
+        if (!this.#mayPass(match, flags)) {
+          (refused ??= []).push(i);
+          continue;
+        }
       }
+      pusher.add(match, i, 0);
+      groups ||= match.hasGroups;
     }
     // The backend begins before anybody is told of what does not wait for it.
     if (entry !== undefined) this.pipeline.add(entry);
-    this.#passOn(origin, batch, entry, groups);
+    this.#passOn(origin, batch, entry?.indexes, refused, groups);
     if (entry !== undefined) this.pipeline.ready(entry);
     else if (!origin.closed) origin.released(batch);
   }
@@ -108,26 +109,49 @@ export class Shard {
     return new Entry(this.pipeline.nextSequence(), origin, batch, this.#parts.clock.now());
   }
 
-  #room(): number {
-    return this.#parts.maxUnsettledBytes - this.pipeline.unsettledBytes;
+  get #room(): number {
+    return this.#parts.maxUnsettledBytes - this.pipeline.bytes;
   }
 
-  /** Push, dispatch and answer what needs no disk: everything that is not in the entry. */
-  #passOn(origin: Origin, batch: PublishBatch, entry: Entry | undefined, groups: boolean): void {
+  /** There is no room to store a message: QoS 0 goes on if it does not overtake another. */
+  #mayPass(match: Match, flags: number): boolean {
+    if (qosOf(flags) !== 0) return false;
+    if (isRetained(flags)) this.#parts.counters.notRetained++;
+    return match.lastAtMostOnce <= this.pipeline.finished;
+  }
+
+  /** Push, dispatch and answer what waits for nothing: neither in the entry nor refused. */
+  #passOn(
+    origin: Origin,
+    batch: PublishBatch,
+    waits: readonly number[] | undefined,
+    refused: readonly number[] | undefined,
+    groups: boolean,
+  ): void {
     const { records } = batch;
     this.#parts.pusher.flush(this.number, this.owner.epoch, records);
-    const waits = entry?.indexes;
-    let next = 0;
+    let nextWaiting = 0;
+    let nextRefused = 0;
     for (let i = 0; i < records.count; i++) {
-      if (waits !== undefined && waits[next] === i) {
-        next++;
+      if (waits !== undefined && waits[nextWaiting] === i) {
+        nextWaiting++;
+        continue;
+      }
+      const qos = qosAt(records, i);
+      if (refused !== undefined && refused[nextRefused] === i) {
+        nextRefused++;
+        this.#refuse(origin, batch, i, qos);
         continue;
       }
       const match = (records.topics[i] as Topic).routes as Match;
-      const qos = qosAt(records, i);
       if (groups && match.hasGroups) this.#dispatch(match, records, i, qos, 0);
       if (qos !== 0 && !origin.closed) origin.answered(batch, i, successOf(match));
     }
+  }
+
+  #refuse(origin: Origin, batch: PublishBatch, index: number, qos: number): void {
+    if (qos === 0) this.#parts.counters.refused++;
+    else if (!origin.closed) origin.answered(batch, index, QUOTA_EXCEEDED);
   }
 
   /** What the entry waited for is decided. */
@@ -176,7 +200,10 @@ export class Shard {
   #watchLimits(state: QueueState): void {
     const { limits, urgent } = this.#parts;
     const isFull = state.bytes > limits.maxQueuedBytes || state.messages > limits.maxQueuedMessages;
-    if (isFull && state.fresh > limits.maxQueuedBytes / 16) urgent();
+    const isFast =
+      state.fresh > limits.maxQueuedBytes / 16 ||
+      state.freshMessages > limits.maxQueuedMessages / 16;
+    if (isFull && isFast) urgent();
   }
 
   /** QoS 0 messages that were to be retained and are only sent. */
@@ -205,6 +232,12 @@ export class Shard {
       else group.stored(this.number, records, index, offset);
     }
   }
+}
+
+/** It is posted, or behind a message of its topic that waits for the disk. */
+function mustWait(match: Match, flags: number, finished: number): boolean {
+  if (qosOf(flags) === 0) return match.lastAtMostOnce > finished;
+  return match.queues.length !== 0 || match.lastEntry > finished;
 }
 
 /**

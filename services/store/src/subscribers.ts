@@ -35,15 +35,18 @@ export class Subscribers {
 
   #refresh(topic: Topic, latest: number): Match {
     const before = topic.routes as Match | undefined;
-    // A topic that was forgotten and comes back may have messages on their way: then they are
-    // in no later entry than the latest.
-    const match = this.#find(topic.name, before === undefined ? latest : before.lastEntry);
+    // A topic that was forgotten and comes back may have messages of QoS ≥ 1 on their way: then
+    // they are in no later entry than the latest. At QoS 0 that isn't worth waiting for the disk.
+    const match =
+      before === undefined
+        ? this.#find(topic.name, latest, 0)
+        : this.#find(topic.name, before.lastEntry, before.lastAtMostOnce);
     topic.routes = match;
     topic.routesVersion = this.#trie.version;
     return match;
   }
 
-  #find(topic: string, lastEntry: number): Match {
+  #find(topic: string, lastEntry: number, lastAtMostOnce: number): Match {
     const queues: Queue[] = [];
     const links = new Set<GatewayLink>();
     const queuedGroups: Group[] = [];
@@ -57,6 +60,6 @@ export class Subscribers {
         queuedGroups.push(target);
       }
     });
-    return new Match(queues, [...links], queuedGroups, directGroups, lastEntry);
+    return new Match(queues, [...links], queuedGroups, directGroups, lastEntry, lastAtMostOnce);
   }
 }

@@ -92,6 +92,7 @@ export class Trimmer {
   async #shorten(state: QueueState, store: ShardStore): Promise<boolean> {
     const { name } = state;
     state.fresh = 0;
+    state.freshMessages = 0;
     const lowest = this.#lowest(name);
     if (lowest > 0) await store.trim(name, lowest);
     if (!(await this.#learn(state, store))) return false;

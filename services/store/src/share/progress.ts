@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, RangeSet } from "@canopy/base";
+import { ByteReader, ByteWriter, DecodeError, RangeSet } from "@canopy/base";
 import type { Offset } from "@canopy/store";
 
 const VERSION = 1;
@@ -24,7 +24,7 @@ export function encodeProgress(progress: GroupProgress): Uint8Array {
 export function decodeProgress(bytes: Uint8Array): GroupProgress {
   const reader = new ByteReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   const version = reader.u8();
-  if (version !== VERSION) throw new Error(`progress of version ${version}`);
+  if (version !== VERSION) throw new DecodeError(`progress of version ${version}`);
   const position = reader.varint();
   const unfinished = RangeSet.decode(reader);
   const ahead = RangeSet.decode(reader);

@@ -1,4 +1,4 @@
-import type { Random } from "@canopy/base";
+import type { Logger, Random } from "@canopy/base";
 import type { SessionQueries } from "@canopy/session";
 import type { Offset, Returned, ShardStore, ShareMember } from "@canopy/store";
 import { parseFilter } from "@canopy/topic";
@@ -8,13 +8,14 @@ import { flagsOf, qosOf } from "../record.ts";
 import type { Subscribers } from "../subscribers.ts";
 import { Group, type GroupParts } from "./group.ts";
 import { Member } from "./member.ts";
-import { decodeProgress } from "./progress.ts";
+import { decodeProgress, type GroupProgress } from "./progress.ts";
 import { makeStrategy } from "./strategy.ts";
 
 export interface SharesParts {
   readonly subscribers: Subscribers;
   readonly options: SharedOptions;
   readonly random: Random;
+  readonly logger: Logger;
   readonly queries: () => SessionQueries;
   readonly group: GroupParts;
   /** The group's queue is needed no more: it goes in every shard. */
@@ -64,8 +65,18 @@ export class Shares {
     const stored = await store.progress(name);
     const kept = this.#parts.queries().sharedUnfinished(name, store.shard);
     if (stored === undefined && kept.length === 0 && !hasQueue) return;
-    const progress = stored === undefined ? undefined : decodeProgress(stored);
-    group.reader(store.shard, false).restore(progress, kept);
+    group.reader(store.shard, false).restore(this.#decode(name, stored), kept);
+  }
+
+  /** Damaged progress costs redelivery of what is still in the queue, not the start. */
+  #decode(queue: string, stored: Uint8Array | undefined): GroupProgress | undefined {
+    if (stored === undefined) return undefined;
+    try {
+      return decodeProgress(stored);
+    } catch (error) {
+      this.#parts.logger.error({ err: error, queue }, "progress can't be read: it starts anew");
+      return undefined;
+    }
   }
 
   join(link: GatewayLink, request: ShareMember): void {

@@ -12,7 +12,7 @@ export interface Candidate {
   readonly end: number;
 }
 
-/** Which member of a group gets a message [MQTT-4.8.2-3]. There is at least one member. */
+/** Which member of a group gets a message. There is at least one member. */
 export interface Strategy {
   /** Who should get it. If that member has no room, the message waits (or goes all the same). */
   choose(members: readonly Member[], message: Candidate): Member;
