@@ -15,6 +15,7 @@ import type { Dispatch, PublishBatch, Push, ShardPeer, Shards } from "@canopy/st
 import type { Topic, TopicTable } from "@canopy/topic";
 import { Client } from "./client.ts";
 import { Counters } from "./counters.ts";
+import { Backpressure } from "./delivery/backpressure.ts";
 import { Deliveries } from "./delivery/deliveries.ts";
 import { ProgressFlush } from "./delivery/progress.ts";
 import { Pushes } from "./delivery/pushes.ts";
@@ -57,6 +58,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly pushes: Pushes;
   readonly reads: Reads;
   readonly deliveries: Deliveries;
+  readonly backpressure: Backpressure;
   readonly progress: ProgressFlush;
   readonly interests: Interests;
   readonly system: SystemTopics;
@@ -99,6 +101,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.pushes = new Pushes(this);
     this.reads = new Reads(this);
     this.deliveries = new Deliveries(this);
+    this.backpressure = new Backpressure(this);
     this.progress = new ProgressFlush(this, options.limits.progressInterval);
     this.interests = new Interests(this);
     this.system = new SystemTopics(this, options.sysInterval, options.version);

@@ -80,6 +80,12 @@ export class Publisher {
     const slot = batch.slots[index] as number;
     if (slot === -1) return;
     const client = batch.clients[index] as Client;
+    if (this.#gateway.backpressure.holds(batch, index, client, slot, reasonCode)) return;
+    this.settle(client, slot, reasonCode);
+  }
+
+  /** The message has its answer. */
+  settle(client: Client, slot: number, reasonCode: number): void {
     client.outstanding--;
     if (client.ended) {
       if (client.outstanding === 0) client.settled();
@@ -91,6 +97,7 @@ export class Publisher {
 
   released(released: PublishBatch): void {
     const batch = released as Batch;
+    this.#gateway.backpressure.forget(batch);
     batch.reset();
     const free = this.#free[batch.shard] as Batch[];
     if (free.length < KEPT_BATCHES) free.push(batch);

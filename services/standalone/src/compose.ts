@@ -41,7 +41,7 @@ export function compose(config: Config, logger: Logger, version: string): Standa
 
 function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
   return openLevelStore({
-    directory: join(data, "store"),
+    folder: join(data, "store"),
     durability: store.durability,
     segmentBytes: store.segmentBytes,
     cacheBytes: store.cacheBytes,

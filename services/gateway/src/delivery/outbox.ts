@@ -130,6 +130,7 @@ export class Outbox {
     const copy = Buffer.from(record.bytes.subarray(record.start, record.payloadEnd));
     this.#waitingBytes += copy.length;
     this.#waiting.push({ record: copy, topic, sub, qos, retain, idBytes, shard, offset, retainedTopic });
+    this.#gateway.backpressure.queued(this.#client, this.#waiting.size, this.#waitingBytes);
   }
 
   /** A message that a reader has read, or that came live to it. It has room. */
@@ -191,6 +192,7 @@ export class Outbox {
     if (this.#client.ended) return;
     while (this.resend.size > 0 && this.#resendRoom()) this.publish(this.resend.shift() as Prepared, true);
     while (this.#waiting.size > 0 && this.#windowRoom() > 0) this.#next();
+    this.#eased();
     if (this.#waiting.size > 0) return;
     if (this.onEmpty.length > 0) {
       for (const waiter of this.onEmpty.splice(0)) waiter();
@@ -244,6 +246,7 @@ export class Outbox {
   clear(): void {
     this.#waiting.clear();
     this.#waitingBytes = 0;
+    this.#eased();
     this.behind.clear();
     this.resend.clear();
     for (const waiter of this.onEmpty.splice(0)) waiter();
@@ -271,6 +274,10 @@ export class Outbox {
       return;
     }
     this.byReader(reader, target, topic, qos, retain, offset);
+  }
+
+  #eased(): void {
+    this.#gateway.backpressure.eased(this.#client, this.#waiting.size, this.#waitingBytes);
   }
 
   #windowRoom(): number {
