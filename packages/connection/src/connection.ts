@@ -1,3 +1,4 @@
+import { unreachable } from "@canopy/base";
 import type {
   AckView,
   ClientPacket,
@@ -7,8 +8,7 @@ import type {
   ServerPacket,
   Version,
 } from "@canopy/codec";
-import { connackReturnCode, REASON } from "@canopy/codec/reason";
-import { unreachable } from "@canopy/base";
+import { connackReason, connackReturnCode, disconnectReason, REASON } from "@canopy/codec/reason";
 import { handleAck } from "./acks.ts";
 import { InboundAliases, OutboundAliases } from "./aliases.ts";
 import { Answers } from "./answers.ts";
@@ -18,7 +18,7 @@ import type { Delivery } from "./delivery.ts";
 import { DELIVERY } from "./delivery.ts";
 import { handleDisconnect } from "./disconnect.ts";
 import type { Effects, Ending, OpenedSession } from "./effects.ts";
-import { INBOUND, handlePublish } from "./publish.ts";
+import { handlePublish, INBOUND } from "./publish.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { handleSubscribe } from "./subscribe.ts";
 import { handleUnsubscribe } from "./unsubscribe.ts";
@@ -130,13 +130,28 @@ export class Connection<S> implements PacketSink {
     }
   }
 
+  /**
+   * What came can't be read [MQTT-4.13.1-1]. `version`: in which a CONNECT is refused that can't; 0
+   * where there is none, or the packet is another.
+   */
+  malformed(reasonCode: number, text: string, version: Version | 0): void {
+    if (this.phase === "new" && version !== 0) {
+      this.version = version;
+      const refusal = this.#refusal(reasonCode, text);
+      // before MQTT 5 only an unknown version is answered (3.1.1, [MQTT-3.1.2-2] [MQTT-3.1.4-1])
+      const isTold = version === 5 || reasonCode === REASON.unsupportedProtocolVersion;
+      if (isTold) this.effects.send(refusal);
+    }
+    this.fail(reasonCode, text);
+  }
+
   /** The network connection is gone. */
   lost(text: string): void {
     this.end({
       reasonCode: REASON.unspecifiedError,
       text,
       by: "network",
-      will: "publish",
+      will: this.#will(),
       expiry: undefined,
     });
   }
@@ -203,7 +218,7 @@ export class Connection<S> implements PacketSink {
     if (this.phase === "ended") return;
     const packet = this.#farewell(reasonCode, text);
     if (packet !== undefined) this.effects.send(packet);
-    this.end({ reasonCode, text, by: "server", will: "publish", expiry: undefined });
+    this.end({ reasonCode, text, by: "server", will: this.#will(), expiry: undefined });
   }
 
   end(ending: Ending): void {
@@ -215,14 +230,24 @@ export class Connection<S> implements PacketSink {
   #farewell(reasonCode: number, text: string): ServerPacket | undefined {
     if (this.phase === "open") {
       if (this.version !== 5) return undefined; // v3 has no DISCONNECT from the server
-      return { type: "disconnect", reasonCode, reasonString: text };
+      return { type: "disconnect", reasonCode: disconnectReason(reasonCode), reasonString: text };
     }
     if (this.connect === undefined) return undefined; // nothing before CONNECT is answered
+    return this.#refusal(reasonCode, text);
+  }
+
+  #refusal(reasonCode: number, text: string): ServerPacket {
     if (this.version === 5) {
-      return { type: "connack", sessionPresent: false, reasonCode, reasonString: text };
+      const code = connackReason(reasonCode);
+      return { type: "connack", sessionPresent: false, reasonCode: code, reasonString: text };
     }
     const returnCode = connackReturnCode(reasonCode);
     return { type: "connack", sessionPresent: false, reasonCode: returnCode };
+  }
+
+  /** A will counts from the acceptance of the connection on. */
+  #will(): "publish" | "drop" {
+    return this.phase === "open" ? "publish" : "drop";
   }
 
   #unexpected(what: string): void {

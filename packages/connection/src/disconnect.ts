@@ -21,6 +21,8 @@ export function handleDisconnect<S>(c: Connection<S>, packet: Disconnect): void 
     // [MQTT-3.14.4-3] [MQTT-3.1.2-10]: only a normal disconnection discards the will
     will: packet.reasonCode === REASON.normalDisconnection ? "drop" : "publish",
     expiry:
-      sessionExpiry === undefined ? undefined : Math.min(sessionExpiry, c.settings.maxSessionExpiry),
+      sessionExpiry === undefined
+        ? undefined
+        : Math.min(sessionExpiry, c.settings.maxSessionExpiry),
   });
 }

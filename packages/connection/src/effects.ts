@@ -1,10 +1,4 @@
-import type {
-  Connect,
-  PublishView,
-  ServerPacket,
-  SubscriptionRequest,
-
-} from "@canopy/codec";
+import type { Connect, PublishView, ServerPacket, SubscriptionRequest } from "@canopy/codec";
 import type { Topic } from "@canopy/topic";
 import type { Delivery } from "./delivery.ts";
 
@@ -75,7 +69,10 @@ export interface Effects<S> {
   /** CONNACK is sent: deliveries may begin. */
   started(): void;
   /** Settled by `Connection.subscribed`. Granted ones only. */
-  subscribe(subscriptions: readonly GrantedSubscription[], settle: (codes: readonly number[]) => void): void;
+  subscribe(
+    subscriptions: readonly GrantedSubscription[],
+    settle: (codes: readonly number[]) => void,
+  ): void;
   /** Settled with one reason code per filter. */
   unsubscribe(filters: readonly string[], settle: (codes: readonly number[]) => void): void;
   /** How many subscriptions the session has. */

@@ -1,3 +1,4 @@
+import type { Authorizer, Exchange, Identity, Peer } from "@canopy/auth";
 import { WheelEntry } from "@canopy/base";
 import {
   ACK_SIZE,
@@ -5,8 +6,8 @@ import {
   Decoder,
   MalformedPacket,
   type PublishView,
-  type RecordView,
   REASON,
+  type RecordView,
   type ServerPacket,
   type Version,
   writeAck,
@@ -18,7 +19,6 @@ import {
   type GrantedSubscription,
   type OpenSession,
 } from "@canopy/connection";
-import type { Authorizer, Exchange, Identity, Peer } from "@canopy/auth";
 import type { Topic } from "@canopy/topic";
 import { authenticate, exchange } from "./admission.ts";
 import { Outbox } from "./delivery/outbox.ts";
@@ -78,7 +78,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   constructor(gateway: Gateway, transport: Transport) {
     this.gateway = gateway;
     this.transport = transport;
-    this.output = new Output(transport, gateway.chunks);
+    this.output = new Output(transport, gateway.chunks, gateway.counters);
     this.decoder = new Decoder({ maxPacketSize: gateway.settings.maxPacketSize });
     this.connection = new Connection<Sub>(gateway.settings, this);
     this.outbox = new Outbox(this, gateway);
@@ -116,13 +116,15 @@ export class Client implements TransportHandler, Effects<Sub> {
 
   closed(reason: string): void {
     this.connection.lost(reason === "" ? "the connection was closed" : reason);
-    this.gateway.countBacklog(this);
     this.gateway.clientClosed(this);
   }
 
   /** The keep alive, or the time for a CONNECT, has run out. */
   timedOut(): void {
-    if (this.connection.phase === "open") {
+    if (this.#paused && this.connection.phase === "open") {
+      // it is the broker that does not read
+      this.gateway.wheel.schedule(this.timeout, this.gateway.clock.now() + this.#keepAlive);
+    } else if (this.connection.phase === "open") {
       this.connection.fail(REASON.keepAliveTimeout, "nothing came within the keep alive time"); // [MQTT-3.1.2-22]
     } else if (this.connection.phase === "new") {
       this.connection.lost("no CONNECT in time");
@@ -137,8 +139,8 @@ export class Client implements TransportHandler, Effects<Sub> {
       else this.decoder.decode(chunk, this.connection);
     } catch (error) {
       if (error instanceof MalformedPacket) {
-        if (this.decoder.version !== 0) this.version = this.decoder.version;
-        this.connection.fail(error.reasonCode, error.message); // [MQTT-4.13.1-1]
+        const { refusalVersion } = this.decoder;
+        this.connection.malformed(error.reasonCode, error.message, refusalVersion);
       } else {
         this.gateway.logger.error({ error, clientId: this.connection.clientId }, "a defect");
         this.connection.fail(REASON.implementationSpecificError, "a defect of the broker");
@@ -149,7 +151,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   // --- effects of the protocol: the wire --------------------------------------------------------
 
   send(packet: ServerPacket): void {
-    const bytes = encodeWithin(packet, this.version, this.maximumPacketSize);
+    const bytes = encodeWithin(packet, this.connection.version, this.maximumPacketSize);
     if (bytes === undefined) return;
     this.output.append(bytes);
     this.touch();
@@ -284,9 +286,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   maySubscribe(subscription: GrantedSubscription): number {
     const { authorizer } = this.gateway;
     const { plainFilter, qos, share } = subscription;
-    return decisionCode(
-      authorizer.subscribe(this.identity, this.peer, plainFilter, qos, share),
-    );
+    return decisionCode(authorizer.subscribe(this.identity, this.peer, plainFilter, qos, share));
   }
 
   subscriptionCount(): number {

@@ -184,6 +184,8 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   clientClosed(client: Client): void {
     this.clients.delete(client);
+    this.#backlog -= client.countedBacklog;
+    client.countedBacklog = 0;
   }
 
   clientReleased(client: Client): void {
@@ -255,6 +257,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   }
 
   countBacklog(client: Client): void {
+    if (!this.clients.has(client)) return;
     const { backlog } = client.transport;
     this.#backlog += backlog - client.countedBacklog;
     client.countedBacklog = backlog;

@@ -1,3 +1,4 @@
+import type { Counters } from "./counters.ts";
 import type { Transport } from "./transport.ts";
 
 /** Size of the pieces in which packets are gathered, in bytes. */
@@ -23,13 +24,15 @@ export class Output {
   at = 0;
   readonly #transport: Transport;
   readonly #pool: ChunkPool;
+  readonly #counters: Counters;
   #chunk: Buffer | undefined = undefined;
   /** A chunk that the operating system has not taken whole. */
   #lent: Buffer | undefined = undefined;
 
-  constructor(transport: Transport, pool: ChunkPool) {
+  constructor(transport: Transport, pool: ChunkPool, counters: Counters) {
     this.#transport = transport;
     this.#pool = pool;
+    this.#counters = counters;
   }
 
   /** A buffer with room for so many bytes (at most {@link CHUNK}) from `at` on; advance `at`. */
@@ -43,6 +46,7 @@ export class Output {
   append(bytes: Buffer): void {
     if (bytes.length > CHUNK) {
       this.flush();
+      this.#counters.bytesSent += bytes.length;
       this.#transport.write(bytes);
       return;
     }
@@ -60,6 +64,7 @@ export class Output {
     const chunk = this.#chunk;
     if (chunk === undefined) return;
     const bytes = chunk.subarray(0, this.at);
+    this.#counters.bytesSent += this.at;
     this.#chunk = undefined;
     this.at = 0;
     if (this.#transport.backlog > 0) {

@@ -12,7 +12,11 @@ export function encodeWithin(
 ): Buffer | undefined {
   const bytes = encode(packet, version);
   if (bytes.length <= maximum) return bytes;
-  const { reasonString: _text, userProperties: _pairs, ...bare } = packet as ServerPacket & {
+  const {
+    reasonString: _text,
+    userProperties: _pairs,
+    ...bare
+  } = packet as ServerPacket & {
     reasonString?: string;
     userProperties?: unknown;
   };

@@ -110,8 +110,7 @@ export class Publisher {
 
   #take(shard: number): Batch {
     this.#free[shard] ??= [];
-    const batch =
-      this.#free[shard].pop() ?? new Batch(shard, this.#gateway.incarnation);
+    const batch = this.#free[shard].pop() ?? new Batch(shard, this.#gateway.incarnation);
     const seq = (this.#seqs[shard] ?? 0) + 1;
     this.#seqs[shard] = seq;
     batch.seq = seq;

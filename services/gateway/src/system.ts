@@ -1,6 +1,6 @@
+import type { Timer } from "@canopy/base";
 import { encodeRecord, RecordBatch } from "@canopy/codec";
 import { matchesFilter } from "@canopy/topic";
-import type { Timer } from "@canopy/base";
 import type { Client } from "./client.ts";
 import type { Sub } from "./delivery/sub.ts";
 import type { Gateway } from "./gateway.ts";

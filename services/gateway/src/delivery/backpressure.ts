@@ -51,7 +51,13 @@ export class Backpressure {
   }
 
   /** Whether this answer is to wait; it is given then when the slow client has caught up. */
-  holds(batch: PublishBatch, index: number, publisher: Client, slot: number, code: number): boolean {
+  holds(
+    batch: PublishBatch,
+    index: number,
+    publisher: Client,
+    slot: number,
+    code: number,
+  ): boolean {
     if (this.#noted.size === 0 || batch.records.bytes !== this.#bytes) return false;
     const start = batch.records.starts[index] as number;
     const client = this.#noted.get(start);

@@ -22,7 +22,7 @@ interface Changes {
 export class Deliveries {
   readonly #gateway: Gateway;
   #changes = new Map<Client, Changes>();
-  #committing = false;
+  #committing: readonly Changes[] = [];
   #settled: (() => void)[] = [];
 
   constructor(gateway: Gateway) {
@@ -41,9 +41,9 @@ export class Deliveries {
     this.#of(client).completed.push(packetId);
   }
 
-  /** Settles when everything noted so far has been committed. */
-  async idle(): Promise<void> {
-    while (this.#committing || this.#changes.size > 0) {
+  /** Settles when everything noted for this client has been committed. */
+  async idle(client: Client): Promise<void> {
+    while (this.#changes.has(client) || this.#committing.some((c) => c.client === client)) {
       // oxlint-disable-next-line no-loop-func
       await new Promise<void>((resolve) => this.#settled.push(resolve));
     }
@@ -51,24 +51,24 @@ export class Deliveries {
 
   /** At the end of a turn. One command at a time: what comes meanwhile goes with the next. */
   flush(): void {
-    if (this.#committing || this.#changes.size === 0) return;
+    if (this.#committing.length > 0 || this.#changes.size === 0) return;
     const changes = [...this.#changes.values()];
     this.#changes = new Map();
-    this.#committing = true;
+    this.#committing = changes;
     this.#commit(changes);
   }
 
   #commit(changes: readonly Changes[]): void {
     this.#gateway.sessions.deliveries(changes.map(toCommand)).then(
       () => {
-        this.#committing = false;
+        this.#committing = [];
         for (const change of changes) this.#committed(change);
         for (const resolve of this.#settled.splice(0)) resolve();
         this.flush();
       },
       (error: unknown) => {
         if (error instanceof SessionError && error.code === "closed") {
-          this.#committing = false;
+          this.#committing = [];
           for (const resolve of this.#settled.splice(0)) resolve();
           return;
         }

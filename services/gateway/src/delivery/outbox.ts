@@ -129,7 +129,17 @@ export class Outbox {
     const { record } = this.#gateway.writer;
     const copy = Buffer.from(record.bytes.subarray(record.start, record.payloadEnd));
     this.#waitingBytes += copy.length;
-    this.#waiting.push({ record: copy, topic, sub, qos, retain, idBytes, shard, offset, retainedTopic });
+    this.#waiting.push({
+      record: copy,
+      topic,
+      sub,
+      qos,
+      retain,
+      idBytes,
+      shard,
+      offset,
+      retainedTopic,
+    });
     this.#gateway.backpressure.queued(this.#client, this.#waiting.size, this.#waitingBytes);
   }
 
@@ -190,7 +200,8 @@ export class Outbox {
   /** Room may have come: sends what waits, then lets readers read. */
   pump(): void {
     if (this.#client.ended) return;
-    while (this.resend.size > 0 && this.#resendRoom()) this.publish(this.resend.shift() as Prepared, true);
+    while (this.resend.size > 0 && this.#resendRoom())
+      this.publish(this.resend.shift() as Prepared, true);
     while (this.#waiting.size > 0 && this.#windowRoom() > 0) this.#next();
     this.#eased();
     if (this.#waiting.size > 0) return;
@@ -317,12 +328,7 @@ export class Outbox {
     this.#send(delivery, topic, retain, idBytes);
   }
 
-  #send(
-    delivery: SubDelivery,
-    topic: Topic,
-    retain: boolean,
-    idBytes: Buffer | undefined,
-  ): void {
+  #send(delivery: SubDelivery, topic: Topic, retain: boolean, idBytes: Buffer | undefined): void {
     const client = this.#client;
     const packetId = client.connection.window.add(delivery);
     if (delivery.qos === 2 && client.durable && delivery.offset !== 0) {

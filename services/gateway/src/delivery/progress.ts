@@ -1,5 +1,5 @@
-import { type DoneRanges, type Progress, SessionError } from "@canopy/session";
 import type { Timer } from "@canopy/base";
+import { type DoneRanges, type Progress, SessionError } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 

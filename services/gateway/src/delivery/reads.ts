@@ -98,7 +98,8 @@ export class Reads {
     reader.moveTo(result.upTo);
     if (result.limited || reader.seen > result.upTo) client.outbox.fallBehind(reader);
     else reader.live = true;
-    if (reader.changed) client.progressed();
+    // a position that moved without deliveries goes with the next progress, or with the release
+    if (result.messages.length > 0 && reader.changed) client.progressed();
   }
 
   /** False if the message needs no delivery: it has expired, or is the client's own. */

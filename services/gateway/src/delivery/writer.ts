@@ -1,5 +1,11 @@
-import { packetIdOffset, type PublishForm, publishLength, RecordView, writePublish } from "@canopy/codec";
 import type { Clock } from "@canopy/base";
+import {
+  type PublishForm,
+  packetIdOffset,
+  publishLength,
+  RecordView,
+  writePublish,
+} from "@canopy/codec";
 import type { Topic } from "@canopy/topic";
 import type { Client } from "../client.ts";
 import { CHUNK } from "../output.ts";

@@ -47,8 +47,11 @@ export class Listeners {
   #make({ scheme, host, port, path }: ListenOptions): Listener {
     const gateway = this.#gateway;
     const accept: Parameters<typeof tcpListener>[2] = (transport) => gateway.accept(transport);
-    if (scheme === "tcp") return tcpListener(host, port, accept);
-    return wsListener(host, port, path, gateway.settings.maxPacketSize, accept);
+    const onError = (error: Error): void => {
+      gateway.logger.error({ error }, "a connection could not be accepted");
+    };
+    if (scheme === "tcp") return tcpListener(host, port, accept, onError);
+    return wsListener(host, port, path, gateway.settings.maxPacketSize, accept, onError);
   }
 }
 

@@ -37,7 +37,8 @@ class TcpTransport implements Transport {
   end(): void {
     this.#socket.end();
     this.#socket.resume(); // the peer's end is seen only by reading
-    this.#socket.setTimeout(LINGER, () => this.#socket.destroy());
+    const timer = setTimeout(() => this.#socket.destroy(), LINGER);
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 
   destroy(): void {
@@ -56,7 +57,12 @@ function attach(socket: net.Socket, handler: TransportHandler): void {
 }
 
 /** MQTT over TCP. */
-export function tcpListener(host: string, port: number, accept: Accept): Listener {
+export function tcpListener(
+  host: string,
+  port: number,
+  accept: Accept,
+  onError: (error: Error) => void,
+): Listener {
   // a mark of 1 byte makes "drain" come whenever something had to wait
   const server = net.createServer({ noDelay: true, highWaterMark: 1 });
   let name = "";
@@ -72,6 +78,7 @@ export function tcpListener(host: string, port: number, accept: Accept): Listene
         server.once("error", reject);
         server.listen({ host, port, backlog: BACKLOG }, () => {
           server.removeListener("error", reject);
+          server.on("error", onError); // no file descriptor left, for example
           resolve();
         });
       });

@@ -87,6 +87,7 @@ export function wsListener(
   path: string,
   maxPacketSize: number,
   accept: Accept,
+  onError: (error: Error) => void,
 ): Listener {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -120,6 +121,7 @@ export function wsListener(
         server.once("error", reject);
         server.listen({ host, port }, () => {
           server.removeListener("error", reject);
+          server.on("error", onError);
           resolve();
         });
       });

@@ -85,7 +85,10 @@ function refuse(gateway: Gateway, client: Client, error: unknown): void {
   } else if (error instanceof SessionError && error.code === "overloaded") {
     client.connection.refused(REASON.serverBusy, "too many connections at once; try again later");
   } else {
-    gateway.logger.warn({ error, clientId: client.connection.clientId }, "a session can't be opened");
+    gateway.logger.warn(
+      { error, clientId: client.connection.clientId },
+      "a session can't be opened",
+    );
     client.connection.refused(REASON.serverUnavailable, "sessions can't be opened now");
   }
 }

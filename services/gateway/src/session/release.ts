@@ -20,7 +20,7 @@ async function release(gateway: Gateway, client: Client, ending: Ending): Promis
   client.subscriptions.leave();
   await client.answered();
   await client.subscriptions.idle();
-  if (client.durable) await gateway.deliveries.idle();
+  if (client.durable) await gateway.deliveries.idle(client);
   client.subscriptions.leaveShares();
   gateway.progress.forget(client);
   const request: ReleaseRequest = {
