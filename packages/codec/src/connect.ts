@@ -55,6 +55,19 @@ export function decodeConnect(buffer: Buffer, start: number, body: number, end: 
   };
 }
 
+/**
+ * The version in which whoever sent this CONNECT understands a CONNACK; 0 if it is no MQTT at all.
+ * Versions to come are told in the latest that we know.
+ */
+export function refusalVersion(buffer: Buffer, body: number, end: number): Version | 0 {
+  const nameEnd = body + 2 + (body + 2 <= end ? buffer.readUInt16BE(body) : 0);
+  if (nameEnd >= end) return 0;
+  const name = buffer.toString("latin1", body + 2, nameEnd);
+  if (name === "MQIsdp") return 3;
+  if (name !== "MQTT") return 0;
+  return (u8(buffer, nameEnd) & 127) < 5 ? 4 : 5;
+}
+
 /** Walks over the packet and refuses what is not as the standard wants it. */
 function checkConnect(buffer: Buffer, body: number, end: number): Checked {
   const nameEnd = skipBinary(buffer, body, end);

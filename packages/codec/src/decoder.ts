@@ -1,7 +1,7 @@
 import { AckScan } from "./ack.ts";
 import { decodeAuth } from "./auth.ts";
 import { EMPTY, u8 } from "./bytes.ts";
-import { decodeConnect } from "./connect.ts";
+import { decodeConnect, refusalVersion } from "./connect.ts";
 import { decodeDisconnect } from "./disconnect.ts";
 import type { ClientPacket, Version } from "./packets.ts";
 import { PublishScan } from "./publish.ts";
@@ -26,6 +26,8 @@ const REPEATED = DUP | 2;
 export class Decoder {
   /** Of the CONNECT packet; 0 until it came. */
   version: Version | 0 = 0;
+  /** After an error in CONNECT: the version in which it can be told; 0 if there is none. */
+  refusalVersion: Version | 0 = 0;
   /** Set by the sink to be told of nothing more until `resume`. */
   paused = false;
 
@@ -182,7 +184,9 @@ export class Decoder {
     }
     checkFlags(type, first & 15, version);
     if (type === 1) {
+      this.refusalVersion = refusalVersion(bytes, body, end);
       const connect = decodeConnect(bytes, start, body, end);
+      this.refusalVersion = 0;
       this.version = connect.version;
       sink.packet(connect);
       return;

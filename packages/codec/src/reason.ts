@@ -121,6 +121,33 @@ export function connackReturnCode(reasonCode: number): 0 | 1 | 2 | 3 | 4 | 5 {
   }
 }
 
+/**
+ * A reason code as CONNACK may give it [MQTT-3.2.2-8]: what only ends connections that are open
+ * becomes "server unavailable", since the client may try again.
+ */
+export function connackReason(reasonCode: number): number {
+  switch (reasonCode) {
+    case REASON.serverShuttingDown:
+    case REASON.sessionTakenOver:
+    case REASON.administrativeAction:
+      return REASON.serverUnavailable;
+    default:
+      return reasonCode;
+  }
+}
+
+/** A reason code as DISCONNECT may give it [MQTT-3.14.2-1]. */
+export function disconnectReason(reasonCode: number): number {
+  switch (reasonCode) {
+    case REASON.badUserNameOrPassword:
+      return REASON.notAuthorized;
+    case REASON.serverUnavailable:
+      return REASON.serverBusy;
+    default:
+      return reasonCode;
+  }
+}
+
 /** What a client sent cannot be accepted; its connection is to be closed [MQTT-4.13.1-1]. */
 export class MalformedPacket extends Error {
   override readonly name = "MalformedPacket";
