@@ -35,6 +35,7 @@ export default defineConfig({
           name === "standalone" ? ["src/**/*.test.ts"] : beside,
         ),
       ),
+      project("scripts", "scripts", ["**/*.test.ts"]),
       project("processes", "services/standalone", ["test/**/*.test.ts"], {
         testTimeout: 60_000,
         hookTimeout: 60_000,

@@ -1,11 +1,24 @@
-// Writes docs/configuration.md from the schema of the settings, or with --check fails if it differs.
+// Writes the generated pages of docs/: configuration.md from the schema of the settings,
+// conformance.md from the names of the tests. With --check it fails where a page differs, with
+// --strict where a normative statement on the server has neither a test nor a reason.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { documentation } from "../packages/config/src/document.ts";
+import { conformance } from "./conformance/index.ts";
 
-const file = new URL("../docs/configuration.md", import.meta.url);
+const root = new URL("..", import.meta.url);
+const isCheck = process.argv.includes("--check");
+const isStrict = process.argv.includes("--strict");
 
-function current() {
+/** @param {string} message */
+function fail(message) {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+/** @param {URL} file */
+function current(file) {
   try {
     return readFileSync(file, "utf8");
   } catch {
@@ -13,10 +26,21 @@ function current() {
   }
 }
 
-if (!process.argv.includes("--check")) {
-  mkdirSync(new URL(".", file), { recursive: true });
-  writeFileSync(file, documentation());
-} else if (current() !== documentation()) {
-  console.error("docs/configuration.md is not what the schema says: run npm run docs");
-  process.exitCode = 1;
+/** @param {string} name @param {string} text @param {string} source */
+function page(name, text, source) {
+  const file = new URL(`docs/${name}`, root);
+  if (!isCheck) {
+    mkdirSync(new URL(".", file), { recursive: true });
+    writeFileSync(file, text);
+  } else if (current(file) !== text) {
+    fail(`docs/${name} is not what ${source}: run npm run docs`);
+  }
+}
+
+const { text, problems, untested } = await conformance(fileURLToPath(root));
+page("configuration.md", documentation(), "the schema says");
+page("conformance.md", text, "the tests' names say");
+for (const problem of problems) fail(problem);
+if (isStrict && untested.length > 0) {
+  fail(`without a test or a reason (${untested.length}):\n  ${untested.join("\n  ")}`);
 }

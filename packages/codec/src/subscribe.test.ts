@@ -104,7 +104,7 @@ describe("SUBSCRIBE", () => {
     expect(refused(frame)).toBe(code);
   });
 
-  it("is refused with any option but a QoS in MQTT 3 (3.1.1: MQTT-3-8.3-4)", () => {
+  it("[v3:MQTT-3-8.3-4] is refused with any option but a QoS in MQTT 3", () => {
     for (let options = 3; options < 256; options++) {
       expect(refused(packet(0x82, u16(1), str("a"), options), 4), `${options}`).toBeDefined();
     }
