@@ -106,6 +106,10 @@ export class Decoder {
    * here, before anything is kept.
    */
   #header(bytes: Buffer, at: number, available: number): boolean {
+    // What speaks another protocol is not waited for.
+    if (this.version === 0 && u8(bytes, at) >> 4 !== 1) {
+      throw protocolError("the first packet is not CONNECT [MQTT-3.1.0-1]");
+    }
     let next = at + 1;
     if (next >= available) return false;
     let byte = u8(bytes, next++);
@@ -191,7 +195,6 @@ export class Decoder {
       sink.packet(connect);
       return;
     }
-    if (version === 0) throw protocolError("the first packet is not CONNECT [MQTT-3.1.0-1]");
     if (type === 4 || type === 5 || type === 6 || type === 7) {
       this.#ack.read(bytes, type, body, end, version === 5);
       sink.ack(this.#ack);
@@ -205,7 +208,7 @@ export class Decoder {
       end -= start;
       start = 0;
     }
-    sink.packet(decodeOther(type, bytes, start, body, end, version));
+    sink.packet(decodeOther(type, bytes, start, body, end, version as Version));
   }
 }
 
