@@ -39,6 +39,9 @@ const MAX_WAITING_BYTES = 256 * 1024 * 1024;
 /** One write takes no more than this, or one command: it is what a failure takes along. */
 const FRAME_BYTES = 4 * 1024 * 1024;
 
+/** A file that can't be begun is tried again after this part of its size. */
+const RETRY_PART = 8;
+
 interface Waiting {
   readonly command: Uint8Array;
   readonly answer: Deferred<unknown>;
@@ -56,6 +59,8 @@ export class LocalLog implements CommandLog {
   readonly #frame = new FrameWriter();
   readonly #compactor: Compactor;
   #waitingBytes = 0;
+  /** Size of the present file at which the next one is begun. */
+  #rollAt: number;
   #segment: Segment | undefined;
   /** Index of the next command. */
   #next = 1;
@@ -70,6 +75,7 @@ export class LocalLog implements CommandLog {
     this.#directory = options.directory;
     this.#sync = options.durability === "sync";
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.#rollAt = this.#segmentBytes;
     this.#maxWaitingBytes = options.maxWaitingBytes ?? MAX_WAITING_BYTES;
     this.#queue = new BoundedQueue(options.maxWaiting ?? MAX_WAITING);
     this.#compactor = new Compactor(
@@ -199,7 +205,7 @@ export class LocalLog implements CommandLog {
   /** Begins the next file where this one is full or a snapshot is due; else goes on with it. */
   async #roll(segment: Segment): Promise<Segment> {
     const due = this.#compactor.isDue;
-    if (segment.size < this.#segmentBytes && !due) return segment;
+    if (segment.size < this.#rollAt && !due) return segment;
     let next: Segment;
     try {
       // What is in earlier files has to be on disk for certain before there is a later one.
@@ -208,9 +214,11 @@ export class LocalLog implements CommandLog {
     } catch (error) {
       // Nothing is lost by staying; the write that follows says if the disk is out of order.
       this.#compactor.postpone(error);
+      this.#rollAt = segment.size + this.#segmentBytes / RETRY_PART;
       return segment;
     }
     this.#segment = next;
+    this.#rollAt = this.#segmentBytes;
     await segment.close().catch(() => {});
     if (due) this.#compactor.begin(this.#next - 1, this.#machine.snapshot());
     return next;

@@ -4,7 +4,13 @@ import { DecodeError } from "@canopy/base";
 import { LogError } from "./damage.ts";
 import type { Disk } from "./disk.ts";
 import type { StateMachine } from "./port.ts";
-import { readSegment, Segment, segmentIndex } from "./segment.ts";
+import {
+  isEmptySegment,
+  readSegment,
+  Segment,
+  type SegmentContent,
+  segmentIndex,
+} from "./segment.ts";
 import { readSnapshot, snapshotIndex } from "./snapshot-file.ts";
 
 export interface Recovered {
@@ -91,25 +97,59 @@ async function replay(
   first: number,
   apply: (command: Uint8Array) => void,
 ): Promise<Recovered> {
+  const filled: Named[] = [];
+  const empty: Named[] = [];
+  for (const segment of segments) {
+    ((await isEmptySegment(disk, segment.path)) ? empty : filled).push(segment);
+  }
   let next = first;
   let bytes = 0;
-  for (const [i, { path, index }] of segments.entries()) {
-    if (index !== next) break;
-    const isLast = i === segments.length - 1;
-    const content = await readSegment(disk, path, isLast, apply);
-    if (content.header.index !== index) {
-      throw new LogError("damaged", path, 0, `begins with command ${content.header.index}`);
-    }
+  let last: (SegmentContent & Named) | undefined;
+  for (const [i, named] of filled.entries()) {
+    if (named.index !== next) throw missing(directory, next);
+    const content = await readSegment(disk, named.path, i === filled.length - 1, apply);
+    requireIndex(named, content);
     next = content.next;
     bytes += content.end;
-    if (!isLast) continue;
-    const segment = await Segment.reopen(disk, path, content.header, content.end);
-    return { segment, next, bytes, commands: next - first };
+    last = { ...content, ...named };
   }
-  throw new LogError(
-    "missing",
-    directory,
-    0,
-    `the file that begins with command ${next} is missing`,
-  );
+  const { path, header, end } = (await pickEmpty(disk, directory, empty, next)) ?? last ?? {};
+  if (path === undefined || header === undefined || end === undefined) {
+    throw missing(directory, next);
+  }
+  const segment = await Segment.reopen(disk, path, header, end);
+  return { segment, next, bytes, commands: next - first };
+}
+
+/**
+ * A file is begun when everything before it is on disk, so one that begins behind the end proves
+ * a loss. One that begins before the end was given up while it was made: it goes.
+ */
+async function pickEmpty(
+  disk: Disk,
+  directory: string,
+  empty: readonly Named[],
+  next: number,
+): Promise<(SegmentContent & Named) | undefined> {
+  let picked: (SegmentContent & Named) | undefined;
+  for (const named of empty) {
+    if (named.index > next) throw missing(directory, next);
+    if (named.index === next) {
+      const content = await readSegment(disk, named.path, true, () => {});
+      requireIndex(named, content);
+      picked = { ...content, ...named };
+    } else {
+      await disk.remove(named.path);
+    }
+  }
+  return picked;
+}
+
+function requireIndex({ path, index }: Named, { header }: SegmentContent): void {
+  if (header.index === index) return;
+  throw new LogError("damaged", path, 0, `begins with command ${header.index}`);
+}
+
+function missing(directory: string, next: number): LogError {
+  return new LogError("missing", directory, 0, `what begins with command ${next} is missing`);
 }

@@ -23,6 +23,7 @@ export interface SegmentContent {
   readonly next: number;
   /** Where the sound frames end; what follows was never acknowledged. */
   readonly end: number;
+  readonly header: Header;
 }
 
 export class Segment {
@@ -56,6 +57,9 @@ export class Segment {
       await disk.syncDirectory(directory);
     } catch (error) {
       await file.close();
+      // Under which of its names it is now is not known. Should it stay, a start recognises it.
+      await disk.remove(`${path}.tmp`).catch(() => {});
+      await disk.remove(path).catch(() => {});
       throw error;
     }
     return new Segment(path, header, file, HEADER_BYTES);
@@ -117,7 +121,7 @@ export async function readSegment(
   path: string,
   isLast: boolean,
   visit: (command: Buffer, index: number) => void,
-): Promise<SegmentContent & { readonly header: Header }> {
+): Promise<SegmentContent> {
   const bytes = await readWhole(disk, path);
   const header = decodeHeader("CANOPYLG", path, bytes);
   const { salt } = header;
@@ -155,6 +159,16 @@ function refuseLoss(salt: Buffer, bytes: Buffer, at: number, path: string): void
       throw new LogError("damaged", path, at, "bad frame, and good ones behind it");
     }
     from = later.end;
+  }
+}
+
+/** Nothing was ever acknowledged in it. */
+export async function isEmptySegment(disk: Disk, path: string): Promise<boolean> {
+  const file = await disk.open(path);
+  try {
+    return (await file.size()) === HEADER_BYTES;
+  } finally {
+    await file.close();
   }
 }
 
