@@ -49,6 +49,7 @@ export class Snapshot implements IterableIterator<Uint8Array> {
   readonly #filters = new Map<Filter, number>();
   readonly #vectors = new Map<Vector, number>();
   #count = 0;
+  readonly #header: Uint8Array;
   #stage: "header" | "sessions" | "end" | "closed" = "header";
 
   constructor(tables: Tables) {
@@ -58,6 +59,8 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     this.#sessions = tables.sessions.values();
     this.#vectors.set(tables.zeros, 0);
     this.#writeHeader();
+    // A session may change before the first chunk is asked for: it goes with the second.
+    this.#header = this.#chunk();
     tables.beforeChange = (session) => this.#encode(session);
   }
 
@@ -69,9 +72,9 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     if (this.#stage === "closed") return { done: true, value: undefined };
     if (this.#stage === "header") {
       this.#stage = "sessions";
-      return this.#chunk();
+      return { done: false, value: this.#header };
     }
-    if (this.#stage === "sessions" && this.#fill()) return this.#chunk();
+    if (this.#stage === "sessions" && this.#fill()) return { done: false, value: this.#chunk() };
     this.#stage = "end";
     this.#w.reset();
     this.#w.u8(END_CHUNK);
@@ -88,11 +91,11 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     return { done: true, value: undefined };
   }
 
-  #chunk(): IteratorResult<Uint8Array, undefined> {
-    const value = this.#w.take();
+  #chunk(): Uint8Array {
+    const bytes = this.#w.take();
     // What changes between chunks is written behind this.
     this.#w.u8(SESSIONS_CHUNK);
-    return { done: false, value };
+    return bytes;
   }
 
   /** False when there is nothing more to write. */
