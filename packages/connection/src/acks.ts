@@ -54,7 +54,10 @@ function pubrec<S>(c: Connection<S>, view: AckView): void {
 function pubrel<S>(c: Connection<S>, packetId: number): void {
   const state = c.inbound.get(packetId);
   if (state === undefined) {
-    c.effects.ack(7, packetId, c.version === 5 ? REASON.packetIdentifierNotFound : REASON.success);
+    // One whose PUBCOMP an earlier connection did not bring home is sent again: no error (3.7.2.1),
+    // and there are clients that report the reason code as one.
+    const isError = c.version === 5 && !c.resumed;
+    c.effects.ack(7, packetId, isError ? REASON.packetIdentifierNotFound : REASON.success);
   } else if (state === INBOUND.pending) {
     c.fail(REASON.protocolError, "PUBREL before PUBREC");
   } else if (state === INBOUND.stored || state === INBOUND.restored) {

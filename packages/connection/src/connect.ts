@@ -112,6 +112,7 @@ export function openSession<S>(c: Connection<S>): void {
 export function acceptConnection<S>(c: Connection<S>, session: OpenedSession): void {
   const connect = c.connect as Connect;
   c.phase = "open";
+  c.resumed = session.sessionPresent;
   c.effects.send(c.version === 5 ? connack5(c, connect, session) : connack3(c, session));
   c.effects.keepAlive(c.keepAlive * 1500); // one and a half times [MQTT-3.1.2-22]
   c.effects.started();

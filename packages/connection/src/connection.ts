@@ -59,6 +59,8 @@ export class Connection<S> implements PacketSink {
   problemInformation = true;
   /** Keep alive in force, seconds; 0 = off. */
   keepAlive = 0;
+  /** The session was there before this connection. */
+  resumed = false;
   /** An authenticator's answer is awaited. */
   authPending = false;
   reauthenticating = false;

@@ -107,7 +107,7 @@ function acknowledged<S>(c: Connection<S>, view: PublishView, topic: Topic, refu
     return;
   }
   c.effects.dropped(reasonOf(refusal));
-  // v3 can't be told no, so it is told yes (3.1.1, [MQTT-3.3.5-2])
+  // v3 can't be told no, so it is told yes [v3:MQTT-3.3.5-2]
   c.settle(slot, c.version === 5 ? refusal : REASON.success);
 }
 
