@@ -1,3 +1,4 @@
+import { Deferred } from "@canopy/base";
 import { RecordView } from "@canopy/codec";
 import type { ShardStore } from "@canopy/store";
 import { Counters } from "./counters.ts";
@@ -20,6 +21,8 @@ import { Wills } from "./wills.ts";
 
 /** The parts of the service, joined but not started. */
 export interface Parts {
+  /** Settles when the shards are open: sessions may ask for something before. */
+  readonly started: Deferred;
   readonly options: StoreServiceOptions;
   readonly shards: readonly Shard[];
   readonly subscribers: Subscribers;
@@ -70,6 +73,7 @@ export function joinParts(options: StoreServiceOptions): Parts {
   const reads = new Reads((shard) => shardOf(shards, shard).owner);
   const wills = new Wills(shards, topics);
   return {
+    started: new Deferred(),
     options,
     shards,
     subscribers,
@@ -102,7 +106,7 @@ interface Shared {
 function makeShards(shards: Shard[], options: StoreServiceOptions, shared: Shared): void {
   const { store, clock, timers, logger, waitTimeout, limits } = options;
   const maxUnsettledBytes = options.maxUnsettledBytes ?? MAX_UNSETTLED_BYTES;
-  const pusher = new Pusher();
+  const pusher = new Pusher(logger);
   const own = { store, clock, timers, logger, waitTimeout, limits, maxUnsettledBytes, pusher };
   for (let number = 0; number < options.shards; number++) {
     shards.push(new Shard(number, { ...own, ...shared }));
@@ -130,7 +134,11 @@ function groupParts(
       if (expiresAt !== 0 && expiresAt <= clock.wall()) return undefined;
       return topics.intern(body, view.topicStart + 2, view.topicEnd);
     },
-    changed: (reader, group) => progress.changed(reader, group),
+    changed: (reader, group) => {
+      if (reader.dirty) return;
+      progress.changed(reader, group);
+      shardOf(shards, reader.shard).queues.touchIfThere(group.name);
+    },
     failed: (error, queue, shard) =>
       logger.warn({ err: error, queue, shard }, "a shared subscription could not be read"),
     undispatched: () => {

@@ -1,10 +1,16 @@
+import type { Logger } from "@canopy/base";
 import type { Offset, Push, Records } from "@canopy/store";
 import type { GatewayLink } from "./link.ts";
 import type { Match } from "./match.ts";
 
 /** Collects what goes to each gateway, so that each gets one push for all of it. */
 export class Pusher {
+  readonly #logger: Logger;
   #links: GatewayLink[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
 
   /** In ascending order of index. */
   add(match: Match, index: number, offset: Offset): void {
@@ -29,9 +35,16 @@ export class Pusher {
       link.indexes = [];
       link.offsets = [];
     }
-    for (let i = 0; i < links.length; i++) {
-      const link = links[i] as GatewayLink;
-      if (!link.closed) link.peer.push(pushes[i] as Push);
+    for (let i = 0; i < links.length; i++) this.#send(links[i] as GatewayLink, pushes[i] as Push);
+  }
+
+  #send(link: GatewayLink, push: Push): void {
+    if (link.closed) return;
+    try {
+      link.peer.push(push);
+    } catch (error) {
+      // One gateway's mistake must not keep the message from the others.
+      this.#logger.error({ err: error, gateway: link.gateway }, "a gateway failed to take a push");
     }
   }
 }

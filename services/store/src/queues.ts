@@ -73,6 +73,12 @@ export class ShardQueues {
     this.#count(state, state.messages + indexes.length, state.bytes + bytes);
   }
 
+  /** Something in it was finished: it may be trimmed soon. */
+  touchIfThere(name: string): void {
+    const state = this.#states.get(name);
+    if (state !== undefined) this.touch(state);
+  }
+
   touch(state: QueueState): void {
     if (state.isTouched) return;
     state.isTouched = true;

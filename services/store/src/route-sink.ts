@@ -10,6 +10,7 @@ export class RouteSinkPort implements RouteSink {
   }
 
   async heads(): Promise<readonly number[]> {
+    await this.#parts.started.promise;
     return this.#parts.shards.map((shard) => shard.owner.head);
   }
 
@@ -17,11 +18,13 @@ export class RouteSinkPort implements RouteSink {
     return this.#parts.routes.change(changes);
   }
 
-  publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
-    return this.#parts.wills.publish(incarnation, epoch, record);
+  async publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
+    await this.#parts.started.promise;
+    await this.#parts.wills.publish(incarnation, epoch, record);
   }
 
   async sessionsEnded(incarnations: readonly number[]): Promise<void> {
+    await this.#parts.started.promise;
     const writes: Promise<void>[] = [];
     for (const { receipts, sideWrites } of this.#parts.shards) {
       for (const incarnation of incarnations) {

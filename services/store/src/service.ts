@@ -1,6 +1,6 @@
 import type { Lifecycle } from "@canopy/base";
 import type { RouteSink } from "@canopy/session";
-import type { Shards } from "@canopy/store";
+import { type Shards, StoreError } from "@canopy/store";
 import { joinParts, type Parts } from "./compose.ts";
 import type { Counters } from "./counters.ts";
 import type { StoreServiceOptions } from "./options.ts";
@@ -29,7 +29,9 @@ export class StoreService implements Lifecycle {
 
   /** What has been published is settled first; the backend itself stays open. */
   async stop(): Promise<void> {
-    const { maintenance, progress, removals, shards } = this.#parts;
+    const { maintenance, progress, removals, shards, started } = this.#parts;
+    started.promise.catch(() => {});
+    started.reject(new StoreError("closed", "the store service was stopped before it had started"));
     await maintenance.stop();
     await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
     await removals.idle();

@@ -1,4 +1,5 @@
 import type { Parts } from "./compose.ts";
+import { WILL_KEYS } from "./receipts.ts";
 import { isShared } from "./routes.ts";
 import type { Shard } from "./shard.ts";
 
@@ -11,6 +12,7 @@ export async function openShards(parts: Parts): Promise<void> {
   const routes = parts.options.queries().routes();
   parts.routes.load(routes);
   await Promise.all(parts.shards.map((shard) => loadShard(parts, shard, routes)));
+  parts.started.resolve();
 }
 
 async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]): Promise<void> {
@@ -30,12 +32,19 @@ async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]):
   await dropDeadReceipts(parts, shard);
 }
 
-/** Sessions may have ended while nobody could be told. */
+/**
+ * Sessions may have ended while nobody could be told. Receipts of their wills stay until
+ * sessionsEnded: a will can be on its way when its session is gone.
+ */
 async function dropDeadReceipts(parts: Parts, shard: Shard): Promise<void> {
+  const { receipts, sideWrites, owner } = shard;
   const queries = parts.options.queries();
-  for (const session of await shard.receipts.load(shard.owner.require())) {
+  const forgotten: Promise<void>[] = [];
+  for (const session of await receipts.load(owner.require())) {
     if (queries.isLive(session)) continue;
-    await shard.sideWrites.endSession(session);
-    shard.receipts.forgetSession(session);
+    for (const key of await owner.require().receipts(session)) {
+      if (key < WILL_KEYS) forgotten.push(sideWrites.forget(session, key));
+    }
   }
+  await Promise.all(forgotten);
 }

@@ -93,7 +93,7 @@ export class Trimmer {
     const { name } = state;
     state.fresh = 0;
     state.freshMessages = 0;
-    const lowest = this.#lowest(name);
+    const lowest = Math.min(this.#lowest(name), this.#shard.owner.head);
     if (lowest > 0) await store.trim(name, lowest);
     if (!(await this.#learn(state, store))) return false;
     const upTo = Math.max(await this.#excess(state, store), await this.#tooOld(state, store));

@@ -194,6 +194,15 @@ export class World {
     return topic;
   }
 
+  /** Names of topics that are in one shard. */
+  neighbours(count: number): [string, string, ...string[]] {
+    const names: string[] = [];
+    for (let i = 0; names.length < count; i++) {
+      if (this.topic(`t/${i}`).shard === 1) names.push(`t/${i}`);
+    }
+    return names as [string, string];
+  }
+
   record(sent: Sent): Buffer {
     return encodeRecord({
       topic: this.topic(sent.topic),
@@ -254,6 +263,11 @@ export class World {
         offset,
       };
     });
+  }
+
+  payload(body: Uint8Array): string {
+    const view = new RecordView().set(body, 0, body.length);
+    return Buffer.from(body).toString("utf8", view.payloadStart, view.payloadEnd);
   }
 
   #make(): StoreService {

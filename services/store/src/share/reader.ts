@@ -164,6 +164,8 @@ export class GroupReader {
 
   async #pump(): Promise<void> {
     this.#reading = true;
+    // Not within the call that woke it: gateways are not told of messages while they tell of others.
+    await Promise.resolve();
     try {
       while (!this.#closed && !this.#live && this.#waitsFor === undefined) {
         if (!this.#group.hasRoom) break;
