@@ -121,30 +121,46 @@ export function connackReturnCode(reasonCode: number): 0 | 1 | 2 | 3 | 4 | 5 {
   }
 }
 
+/** Connect Reason Codes (table 3-1). */
+const CONNACK: ReadonlySet<number> = new Set([
+  0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8c, 0x90, 0x95, 0x97,
+  0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f,
+]);
+
 /**
  * A reason code as CONNACK may give it [MQTT-3.2.2-8]: what only ends connections that are open
  * becomes "server unavailable", since the client may try again.
  */
 export function connackReason(reasonCode: number): number {
+  if (CONNACK.has(reasonCode)) return reasonCode;
   switch (reasonCode) {
     case REASON.serverShuttingDown:
     case REASON.sessionTakenOver:
     case REASON.administrativeAction:
       return REASON.serverUnavailable;
     default:
-      return reasonCode;
+      return REASON.unspecifiedError;
   }
 }
 
+/** Disconnect Reason Codes that a server may send (table 3-10). */
+const DISCONNECT: ReadonlySet<number> = new Set([
+  0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96,
+  0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa0, 0xa1, 0xa2,
+]);
+
 /** A reason code as DISCONNECT may give it [MQTT-3.14.2-1]. */
 export function disconnectReason(reasonCode: number): number {
+  if (DISCONNECT.has(reasonCode)) return reasonCode;
   switch (reasonCode) {
     case REASON.badUserNameOrPassword:
+    case REASON.banned:
+    case REASON.badAuthenticationMethod:
       return REASON.notAuthorized;
     case REASON.serverUnavailable:
       return REASON.serverBusy;
     default:
-      return reasonCode;
+      return REASON.unspecifiedError;
   }
 }
 
