@@ -9,6 +9,7 @@ import {
   type PublishFields,
   RawClient,
   Scope,
+  waitFor,
 } from "@canopy/testkit";
 import { afterAll, beforeAll } from "vitest";
 
@@ -68,6 +69,41 @@ export async function publish(
     const client = await RawClient.connected(address, {}, scope);
     await client.publish(topic, payload, { qos: 1, ...fields });
     await client.disconnect();
+  } finally {
+    await scope.close();
+  }
+}
+
+/**
+ * Names of the topics under `base` that have a retained message. A value is of no interest to
+ * `client` otherwise: it subscribes, and unsubscribes again.
+ */
+export async function retainedUnder(client: RawClient, base: string): Promise<string[]> {
+  // values of one page come together, so when the marker is here the others are too
+  const marker = `${base}/marker`;
+  await client.publish(marker, "here", { qos: 1, retain: true });
+  await client.subscribe(`${base}/#`);
+  await client.find("publish", { topic: marker, retain: true });
+  await client.unsubscribe(`${base}/#`);
+  const topics: string[] = [];
+  for (const { cmd, topic } of [...client.waiting] as { cmd: string; topic: string }[]) {
+    if (cmd !== "publish" || !topic.startsWith(`${base}/`)) continue;
+    topics.push((await client.find("publish", { topic })).topic);
+  }
+  return topics.toSorted();
+}
+
+/** Resolves when a second has passed for the broker: a message that lasts as long has expired. */
+export async function secondPassed(address: Address): Promise<void> {
+  const scope = new Scope();
+  try {
+    const base = fresh("clock");
+    const client = await RawClient.connected(address, {}, scope);
+    const properties = { messageExpiryInterval: 1 };
+    await client.publish(`${base}/tick`, "x", { qos: 1, retain: true, properties });
+    await waitFor(async () => (await retainedUnder(client, base)).length === 0, {
+      what: "a second to pass",
+    });
   } finally {
     await scope.close();
   }
