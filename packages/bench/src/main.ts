@@ -1,0 +1,2 @@
+/** The benchmark's command line. */
+process.stdout.write("canopy bench\n");
