@@ -121,7 +121,11 @@ export class Subscriptions {
   unsubscribe(filters: readonly string[], settle: Settle): void {
     this.#run(async () => {
       if (this.#client.ended) return;
-      const subs = filters.map((filter) => this.#subs.get(filter));
+      // as if they came one after the other: a filter is there once [MQTT-3.10.4-6]
+      const left = new Set(filters);
+      const subs = filters.map((filter) =>
+        left.delete(filter) ? this.#subs.get(filter) : undefined,
+      );
       const found = subs.filter((sub) => sub !== undefined);
       try {
         if (this.#client.durable && found.length > 0) await this.#commitEnd(found);
