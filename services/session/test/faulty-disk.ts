@@ -13,7 +13,7 @@ export type Operation =
 
 export class FaultyDisk implements Disk {
   /** Throws to make the operation fail. Asked before it is done. */
-  before: (operation: Operation, path: string) => void = () => {};
+  before: (operation: Operation, path: string) => void | Promise<void> = () => {};
   /** Of a failing write this many bytes reach the file. */
   partOfWrite = 0;
   readonly counts = new Map<Operation, number>();
@@ -38,33 +38,33 @@ export class FaultyDisk implements Disk {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    this.check("syncDirectory", path);
+    await this.check("syncDirectory", path);
     await nodeDisk.syncDirectory(path);
   }
 
   async rename(from: string, to: string): Promise<void> {
-    this.check("rename", to);
+    await this.check("rename", to);
     await nodeDisk.rename(from, to);
   }
 
   async remove(path: string): Promise<void> {
-    this.check("remove", path);
+    await this.check("remove", path);
     await nodeDisk.remove(path);
   }
 
   async create(path: string): Promise<DiskFile> {
-    this.check("create", path);
+    await this.check("create", path);
     return new FaultyFile(this, path, await nodeDisk.create(path));
   }
 
   async open(path: string): Promise<DiskFile> {
-    this.check("open", path);
+    await this.check("open", path);
     return new FaultyFile(this, path, await nodeDisk.open(path));
   }
 
-  check(operation: Operation, path: string): void {
+  async check(operation: Operation, path: string): Promise<void> {
     this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
-    this.before(operation, path);
+    await this.before(operation, path);
   }
 }
 
@@ -89,7 +89,7 @@ class FaultyFile implements DiskFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     try {
-      this.#disk.check("write", this.#path);
+      await this.#disk.check("write", this.#path);
     } catch (error) {
       await this.#file.write(bytes.subarray(0, this.#disk.partOfWrite), position);
       throw error;
@@ -98,12 +98,12 @@ class FaultyFile implements DiskFile {
   }
 
   async truncate(size: number): Promise<void> {
-    this.#disk.check("truncate", this.#path);
+    await this.#disk.check("truncate", this.#path);
     await this.#file.truncate(size);
   }
 
   async sync(): Promise<void> {
-    this.#disk.check("sync", this.#path);
+    await this.#disk.check("sync", this.#path);
     await this.#file.sync();
   }
 

@@ -4,6 +4,9 @@ import { statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tempDir, testScope } from "@canopy/testkit";
 
+const MOUNT = "/bin/mount";
+const UNMOUNT = "/bin/umount";
+
 export interface SmallDisk {
   readonly path: string;
   /** Takes all the room that is left but so many bytes, until the function it returns is called. */
@@ -16,13 +19,13 @@ export async function smallDisk(bytes: number): Promise<SmallDisk | undefined> {
   const isRoot = process.getuid?.() === 0;
   try {
     if (!isRoot) throw new Error("only root may mount");
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path]);
+    execFileSync(MOUNT, ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path]);
   } catch (error) {
     if (isRoot && process.env["CI"] === "true") throw error;
     console.warn(`NOT TESTED: a full disk, because a tmpfs could not be mounted: ${String(error)}`);
     return undefined;
   }
-  testScope().defer(() => execFileSync("umount", ["-l", path]));
+  testScope().defer(() => execFileSync(UNMOUNT, ["-l", path]));
   const ballast = join(path, "ballast");
   return {
     path,

@@ -71,7 +71,8 @@ export class Compactor {
       const whole = this.#untilClosed(chunks);
       const bytes = await writeSnapshot(this.#disk, this.#directory, index, whole);
       this.#bytes -= covered;
-      this.#dueAt = this.#every;
+      // A state that is larger than the interval would be written again and again.
+      this.#dueAt = Math.max(this.#every, bytes);
       this.#logger.info({ directory: this.#directory, index, bytes }, "session snapshot written");
     } catch (error) {
       if (!this.#closed) this.postpone(error);

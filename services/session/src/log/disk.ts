@@ -1,7 +1,9 @@
 /** The few things a log does with a disk, so that tests can make each of them fail. */
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 
 export interface Disk {
+  /** With those above it; they are on the disk too. */
   makeDirectory(path: string): Promise<void>;
   list(directory: string): Promise<readonly string[]>;
   /** Makes what was created, renamed or removed in a directory last. */
@@ -28,22 +30,30 @@ export interface DiskFile {
 
 export const nodeDisk: Disk = {
   makeDirectory: async (path) => {
-    await mkdir(path, { recursive: true });
-  },
-  list: (directory) => readdir(directory),
-  syncDirectory: async (path) => {
-    const handle = await open(path, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+    const whole = resolve(path);
+    const first = await mkdir(whole, { recursive: true });
+    // A directory is lost with its content until the entry in the one above is on the disk.
+    for (let made = whole; first !== undefined; made = dirname(made)) {
+      await syncDirectory(dirname(made));
+      if (made === first) break;
     }
   },
+  list: (directory) => readdir(directory),
+  syncDirectory,
   rename,
   remove: unlink,
   create: async (path) => new NodeFile(await open(path, "w+")),
   open: async (path) => new NodeFile(await open(path, "r+")),
 };
+
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
 
 class NodeFile implements DiskFile {
   readonly #handle: FileHandle;

@@ -1,8 +1,10 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pick, randomBool, randomInt, seededRandom } from "@canopy/base";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { FaultyDisk } from "../../test/faulty-disk.ts";
+import { memoryLogger } from "../../test/harness.ts";
 import { contentOf, openLog, propose } from "../../test/log-harness.ts";
 import { nodeDisk } from "./disk.ts";
 
@@ -121,7 +123,7 @@ describe("a snapshot", () => {
     for (let i = 0; i < 10; i++) {
       await Promise.all(numbered(i * 100, i * 100 + 99).map((text) => propose(log, text)));
     }
-    expect((await readdir(directory)).some((name) => name.includes("snapshot"))).toBe(false);
+    expect((await readdir(directory)).some((name) => name.endsWith(".snap"))).toBe(false);
     disk.heal();
     for (let i = 10; i < 20; i++) {
       await Promise.all(numbered(i * 100, i * 100 + 99).map((text) => propose(log, text)));
@@ -135,9 +137,13 @@ describe("a snapshot", () => {
     const directory = await tempDir();
     const disk = new FaultyDisk();
     const { log, recorder } = await openLog(directory, { disk, snapshotEvery: 100 });
+    const slow = Promise.withResolvers<void>();
+    disk.before = (_operation, path) => (path.includes("snapshot-") ? slow.promise : undefined);
     await Promise.all(numbered(1, 1_000).map((text) => propose(log, text)));
     await propose(log, "begins the snapshot");
-    await log.close();
+    const closed = log.close();
+    slow.resolve();
+    await closed;
     const names = await readdir(directory);
     expect(names.filter((name) => !name.startsWith("log-"))).toEqual([]);
     expect(await contentOf(directory)).toEqual(recorder.commands);
@@ -186,6 +192,21 @@ describe("a failing disk", () => {
     });
   }
 
+  test("is told of once when it begins and once when it ends", async () => {
+    const disk = new FaultyDisk();
+    const logger = memoryLogger();
+    const { log } = await openLog(await tempDir(), { disk, logger });
+    disk.fail("write");
+    for (const text of numbered(1, 5))
+      await expect(propose(log, text)).rejects.toEqual(unavailable);
+    disk.heal();
+    for (const text of numbered(6, 9)) await propose(log, text);
+    expect(logger.lines.slice(1).map(({ level, message }) => `${level}: ${message}`)).toEqual([
+      "error: session log can't be written",
+      "info: session log writes again",
+    ]);
+  });
+
   test("that can't be truncated either is written again only when it can", async () => {
     const directory = await tempDir();
     const disk = new FaultyDisk();
@@ -220,6 +241,34 @@ describe("a failing disk", () => {
     expect(await contentOf(directory)).toEqual(recorder.commands);
   });
 });
+
+test("whatever fails when, the log has exactly what it acknowledged", async () => {
+  const operations = ["create", "write", "truncate", "sync", "syncDirectory", "rename"] as const;
+  for (let seed = 1; seed <= 25; seed++) {
+    const random = seededRandom(seed);
+    const directory = await tempDir();
+    const acknowledged: string[] = [];
+    let number = 0;
+    for (let life = 0; life < 4; life++) {
+      const disk = new FaultyDisk();
+      const options = { disk, segmentBytes: 400, snapshotEvery: 3_000 };
+      const { log, recorder } = await openLog(directory, options);
+      expect(recorder.commands).toEqual(acknowledged);
+      for (let turn = 0; turn < 30; turn++) {
+        disk.partOfWrite = randomInt(random, 100);
+        if (randomBool(random, 0.3)) disk.fail(pick(random, operations), pick(random, operations));
+        else disk.heal();
+        const texts = Array.from({ length: randomInt(random, 6) }, () => `command ${++number}`);
+        const outcomes = await Promise.allSettled(texts.map((text) => propose(log, text)));
+        acknowledged.push(...texts.filter((_, i) => outcomes[i]?.status === "fulfilled"));
+      }
+      expect(recorder.commands).toEqual(acknowledged);
+      disk.heal();
+      await log.close();
+    }
+    expect(acknowledged.length).toBeGreaterThan(50);
+  }
+}, 30_000);
 
 describe("a directory", () => {
   test("with what a crash has left is tidied up", async () => {

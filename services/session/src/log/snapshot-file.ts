@@ -13,6 +13,8 @@ import { decodeHeader, encodeHeader, HEADER_BYTES, newHeader } from "./header.ts
 
 const NAME = /^snapshot-(\d{16})\.snap$/;
 const CHUNK_HEADER_BYTES = 8;
+/** Synced in parts: the log's own syncs wait behind what has collected. */
+const SYNC_BYTES = 4 * 1024 * 1024;
 
 export function snapshotName(index: number): string {
   return `snapshot-${String(index).padStart(16, "0")}.snap`;
@@ -58,7 +60,13 @@ async function writeAside(
     const { salt } = await writeHeader(file, index);
     let at = HEADER_BYTES;
     let number = 0;
-    for (const chunk of chunks) at += await writeChunk(file, at, salt, number++, chunk);
+    let synced = 0;
+    for (const chunk of chunks) {
+      at += await writeChunk(file, at, salt, number++, chunk);
+      if (at - synced < SYNC_BYTES) continue;
+      await file.sync();
+      synced = at;
+    }
     at += await writeChunk(file, at, salt, number, new Uint8Array(0));
     await file.sync();
     return at;

@@ -1,0 +1,168 @@
+// What one process's session service does on this disk: a storm of connections (durable, transient,
+// and as takeovers), bare proposals, and the recovery of a log:
+//   node --conditions=source services/session/bench/service.ts [directory]
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger, systemClock, systemTimers } from "@canopy/base";
+import { EXPIRY_NEVER, type Opened, type ReleaseRequest, type RouteSink } from "@canopy/session";
+import { createSessionService, type SessionService } from "../src/index.ts";
+import { LocalLog } from "../src/log/log.ts";
+import { Recorder } from "../test/recorder.ts";
+
+const SHARDS = 16;
+const root = mkdtempSync(join(process.argv[2] ?? tmpdir(), "canopy-bench-"));
+
+const stores: RouteSink = {
+  heads: () => Promise.resolve(Array.from({ length: SHARDS }, () => 2 ** 32)),
+  routes: () => Promise.resolve(),
+  publishWill: () => Promise.resolve(),
+  sessionsEnded: () => Promise.resolve(),
+};
+
+function create(name: string, durability: "sync" | "os"): SessionService {
+  return createSessionService({
+    directory: join(root, name),
+    shards: SHARDS,
+    clock: systemClock,
+    timers: systemTimers,
+    logger: silentLogger,
+    routeSink: stores,
+    durability,
+  });
+}
+
+function releaseOf({ incarnation, epoch }: Opened): ReleaseRequest {
+  return {
+    incarnation,
+    epoch,
+    cursors: [],
+    done: [],
+    drained: [],
+    retainedSent: [],
+    will: "drop",
+    expiry: undefined,
+    unfinished: [],
+  };
+}
+
+/** Runs `work` for every number, so many at a time; prints the rate and the slowest one percent. */
+async function rate(
+  what: string,
+  count: number,
+  width: number,
+  work: (i: number) => Promise<unknown>,
+): Promise<void> {
+  const times: number[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < count; i = next++) {
+      const start = performance.now();
+      await work(i);
+      times.push(performance.now() - start);
+    }
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: width }, worker));
+  const seconds = (performance.now() - start) / 1000;
+  times.sort((a, b) => a - b);
+  const p99 = times[Math.floor(times.length * 0.99)] ?? 0;
+  console.log(
+    `${what}: ${Math.round(count / seconds)}/s, ${width} at a time, p99 ${p99.toFixed(1)} ms`,
+  );
+}
+
+function diskLatency(): void {
+  const path = join(root, "probe");
+  const file = openSync(path, "w");
+  const block = Buffer.alloc(512);
+  const start = performance.now();
+  for (let i = 0; i < 200; i++) {
+    writeSync(file, block);
+    fdatasyncSync(file);
+  }
+  console.log(`the disk: ${((performance.now() - start) / 200).toFixed(3)} ms per fdatasync`);
+  closeSync(file);
+}
+
+async function bareLog(): Promise<void> {
+  const log = new LocalLog({
+    directory: join(root, "bare"),
+    machine: new Recorder(),
+    logger: silentLogger,
+    durability: "sync",
+    snapshotEvery: 2 ** 40,
+  });
+  await log.open();
+  const command = Buffer.alloc(256, "x");
+  await rate("proposals of 256 bytes", 2_000, 1, () => log.propose(command));
+  await rate("proposals of 256 bytes", 200_000, 256, () => log.propose(command));
+  await rate("proposals of 256 bytes", 500_000, 10_000, () => log.propose(command));
+  await log.close();
+}
+
+async function storm(): Promise<void> {
+  const service = create("storm", "sync");
+  await service.start();
+  const { sessions } = service;
+  const held = new Map<number, Opened>();
+  const gateway = await sessions.register({
+    stop: (incarnation) => {
+      const opened = held.get(incarnation);
+      if (opened) void sessions.release(releaseOf(opened));
+    },
+  });
+  const open = (i: number, expiry: number) =>
+    sessions.open({
+      clientId: `client-${i}`,
+      gateway,
+      cleanStart: false,
+      expiry,
+      will: undefined,
+      user: undefined,
+    });
+  const durable = async (i: number) => {
+    const opened = await open(i, EXPIRY_NEVER);
+    held.set(opened.incarnation, opened);
+  };
+  await rate("durable connections", 100_000, 5_000, durable);
+  await rate("takeovers", 100_000, 5_000, durable);
+  await rate("subscribes of a filter each", 100_000, 5_000, (i) => {
+    const { incarnation, epoch } = held.get(i + 1) as Opened;
+    return sessions.subscribe({ incarnation, epoch, subscriptions: [subscription(i)] });
+  });
+  await rate("transient connections and their ends", 100_000, 5_000, async (i) =>
+    sessions.release(releaseOf(await open(1_000_000 + i, 0))),
+  );
+  await service.stop();
+}
+
+function subscription(i: number) {
+  return {
+    filter: `devices/${i}/commands`,
+    qos: 1,
+    noLocal: false,
+    retainAsPublished: false,
+    retainHandling: 0,
+    subscriptionIdentifier: 0,
+    sendRetained: false,
+  } as const;
+}
+
+async function recovery(): Promise<void> {
+  const start = performance.now();
+  const service = create("storm", "sync");
+  await service.start();
+  const ms = Math.round(performance.now() - start);
+  console.log(`recovery of the 500,000 commands above: ${ms} ms`, service.sessions.counts());
+  await service.stop();
+}
+
+try {
+  diskLatency();
+  await bareLog();
+  await storm();
+  await recovery();
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
