@@ -23,18 +23,25 @@ export class Background {
 
   /** Tries until it succeeds: true. False when it was stopped before that. Never rejects. */
   async until(what: string, work: () => Promise<unknown>): Promise<boolean> {
-    for (let pause = FIRST_PAUSE; !this.#stopped; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    for (let failures = 0; !this.#stopped; ) {
       try {
         await work();
         return true;
       } catch (error) {
         if (error instanceof SessionError && error.code === "closed") return false;
-        const reason = error instanceof Error ? error.message : String(error);
-        if (!this.#stopped) this.#logger.warn({ error: reason }, `${what} failed, trying again`);
-        await this.#pause(pause);
+        await this.afterFailure(what, ++failures, error);
       }
     }
     return false;
+  }
+
+  /** Waits before the next try, longer after each failure. False when it was stopped. */
+  async afterFailure(what: string, failures: number, error: unknown): Promise<boolean> {
+    if (this.#stopped) return false;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#logger.warn({ error: reason, failures }, `${what} failed, trying again`);
+    await this.#pause(Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE));
+    return !this.#stopped;
   }
 
   stop(): void {
@@ -47,7 +54,6 @@ export class Background {
   }
 
   #pause(ms: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = this.#timers.set(ms, () => {
         this.#pauses.delete(timer);

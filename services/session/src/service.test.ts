@@ -338,6 +338,55 @@ describe("what happens by itself", () => {
     await waitFor(() => h.stores.wills.length === 1);
     await waitFor(() => h.stores.ended.length === 1);
   });
+
+  test("wills that can't be stored now don't keep others from being published", async () => {
+    const h = await Harness.start();
+    const gateway = await h.sessions.register(idlePeer);
+    h.stores.refuse = (record) => Buffer.from(record).toString("latin1", 14).startsWith("no");
+    for (let i = 0; i < 600; i++) {
+      const clientId = `c${i}`;
+      const text = i < 500 ? `no ${i}` : `yes ${i}`;
+      void h.sessions.open(openRequest(gateway, { clientId, expiry: 0, will: will(text, 0) }));
+    }
+    await waitFor(() => h.sessions.counts().connected === 600);
+    await h.sessions.gatewayDown(gateway);
+    await waitFor(() => h.stores.wills.length === 100);
+    h.stores.refuse = () => false;
+    await waitFor(() => h.time.pending >= 500);
+    h.time.advance(100);
+    await waitFor(() => h.stores.wills.length === 600);
+    await waitFor(() => h.stores.ended.length === 600);
+    expect(new Set(h.stores.wills.map(({ incarnation }) => incarnation)).size).toBe(600);
+  });
+
+  test("a will that no store will ever take is given up", async () => {
+    const h = await Harness.start();
+    const gateway = await h.sessions.register(idlePeer);
+    const record = Buffer.from("short");
+    await h.sessions.open(
+      openRequest(gateway, { expiry: 0, will: { record, delay: 0, expiry: 0 } }),
+    );
+    await h.sessions.gatewayDown(gateway);
+    await waitFor(() => h.stores.ended.length === 1);
+    expect(h.stores.wills).toEqual([]);
+  });
+
+  test("wills of one session go one after the other", async () => {
+    const h = await Harness.start();
+    const gateway = await h.sessions.register(idlePeer);
+    const gate = Promise.withResolvers<void>();
+    h.stores.gate = (call) => (call === "publishWill" ? gate.promise : Promise.resolve());
+    for (const text of ["first", "second", "third"]) {
+      const opened = await h.sessions.open(openRequest(gateway, { will: will(text, 0) }));
+      await h.sessions.release(releaseOf(opened));
+    }
+    h.stores.gate = async (call) => {
+      if (call === "publishWill") await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    gate.resolve();
+    await waitFor(() => h.stores.wills.length === 3);
+    expect(h.stores.wills.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  });
 });
 
 describe("its end", () => {

@@ -105,6 +105,7 @@ class Service implements Sessions, Lifecycle {
     this.#wills = new WillPublisher({
       sink,
       clock,
+      logger,
       propose,
       background,
       onIdle: (incarnation) => this.#willsDone(incarnation),

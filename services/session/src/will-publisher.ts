@@ -1,5 +1,6 @@
-import { type Clock, Deque } from "@canopy/base";
+import { type Clock, Deque, type Logger } from "@canopy/base";
 import type { PendingWill, RouteSink, SessionKey } from "@canopy/session";
+import { StoreError } from "@canopy/store";
 import type { Background } from "./background.ts";
 import { stampRecord } from "./record-stamp.ts";
 import type { Propose } from "./replica.ts";
@@ -8,9 +9,15 @@ import { Turn } from "./turn.ts";
 /** Wills on their way at the same time: when a gateway dies, all of its clients' fall due. */
 const IN_FLIGHT = 256;
 
+interface Job {
+  readonly will: PendingWill;
+  failures: number;
+}
+
 interface Parts {
   readonly sink: Pick<RouteSink, "publishWill">;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly propose: Propose;
   readonly background: Background;
   /** No will of this session is on its way any more. */
@@ -24,7 +31,7 @@ interface Parts {
  */
 export class WillPublisher {
   readonly #parts: Parts;
-  readonly #queue = new Deque<PendingWill>();
+  readonly #queue = new Deque<Job>();
   #inFlight = 0;
   /** Session → its wills behind the one that is on its way or waits its turn. */
   readonly #lanes = new Map<number, PendingWill[]>();
@@ -46,27 +53,43 @@ export class WillPublisher {
       return;
     }
     this.#lanes.set(will.incarnation, []);
-    this.#queue.push(will);
+    this.#queue.push({ will, failures: 0 });
   }
 
   /** Starts as many as may be on their way. Not from within a command's effects. */
   flush(): void {
     while (this.#inFlight < IN_FLIGHT) {
-      const will = this.#queue.shift();
-      if (will === undefined) return;
+      const job = this.#queue.shift();
+      if (job === undefined) return;
       this.#inFlight++;
-      void this.#publish(will);
+      void this.#publish(job);
     }
   }
 
-  async #publish(will: PendingWill): Promise<void> {
-    const { sink, clock, background } = this.#parts;
-    const { incarnation, epoch } = will;
-    const stored = await background.until("publishing a will", () =>
-      sink.publishWill(incarnation, epoch, stampRecord(will.record, will.expiry, clock.wall())),
-    );
+  async #publish(job: Job): Promise<void> {
+    const { sink, clock, logger } = this.#parts;
+    const { incarnation, epoch, record, expiry } = job.will;
+    try {
+      await sink.publishWill(incarnation, epoch, stampRecord(record, expiry, clock.wall()));
+      this.#done.add({ incarnation, epoch });
+    } catch (error) {
+      if (isInvalid(error)) {
+        logger.error({ incarnation, error: String(error) }, "a will can't be published at all");
+        this.#done.add({ incarnation, epoch });
+      } else {
+        void this.#again(job, error);
+      }
+    }
     this.#inFlight--;
-    if (stored) this.#done.add({ incarnation, epoch });
+    this.flush();
+  }
+
+  /** Waits without keeping others from being published. */
+  async #again(job: Job, error: unknown): Promise<void> {
+    job.failures++;
+    const { background } = this.#parts;
+    if (!(await background.afterFailure("publishing a will", job.failures, error))) return;
+    this.#queue.push(job);
     this.flush();
   }
 
@@ -79,7 +102,7 @@ export class WillPublisher {
     for (const { incarnation } of wills) {
       const next = this.#lanes.get(incarnation)?.shift();
       if (next !== undefined) {
-        this.#queue.push(next);
+        this.#queue.push({ will: next, failures: 0 });
       } else {
         this.#lanes.delete(incarnation);
         onIdle(incarnation);
@@ -87,4 +110,9 @@ export class WillPublisher {
     }
     this.flush();
   }
+}
+
+/** No store will ever take it: trying again would be for ever. */
+function isInvalid(error: unknown): boolean {
+  return error instanceof RangeError || (error instanceof StoreError && error.code === "invalid");
 }

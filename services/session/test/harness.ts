@@ -29,6 +29,9 @@ export class FakeStores implements RouteSink {
   /** Each call first waits for what this gives. */
   gate: (call: string) => Promise<void> = () => Promise.resolve();
 
+  /** Whether this will can't be stored now. */
+  refuse: (record: Uint8Array) => boolean = () => false;
+
   async heads(): Promise<readonly number[]> {
     this.headsAsked++;
     await this.gate("heads");
@@ -42,6 +45,7 @@ export class FakeStores implements RouteSink {
 
   async publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
     await this.gate("publishWill");
+    if (this.refuse(record)) throw new Error("no room for this one");
     this.wills.push({ incarnation, epoch, record });
   }
 
