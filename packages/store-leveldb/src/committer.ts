@@ -51,8 +51,8 @@ interface Commit {
 export interface WriteGuard {
   /** May take its time to repair. */
   ready(): Promise<Refusal | undefined>;
-  /** A write failed; settles when nothing of these records can come back. */
-  failed(error: StoreError, records: readonly Buffer[]): Promise<void>;
+  /** A write failed; settles when nothing under these keys can come back. */
+  failed(error: StoreError, keys: readonly Buffer[]): Promise<void>;
 }
 
 export interface Refusal {
@@ -77,6 +77,8 @@ export class Committer {
   readonly #upkeep: Upkeep[] = [];
   #running: Promise<void> | undefined;
   #stopped: StoreError | undefined;
+  /** How many can't wait for housekeeping. */
+  #hurried = 0;
 
   constructor(
     parts: { database: Database; cache: RecordCache; guard: WriteGuard },
@@ -100,7 +102,7 @@ export class Committer {
 
   /**
    * Housekeeping: atomic, after everything given before it, always synced. Unless it is impatient,
-   * it waits while writing is impossible and fails only when the store is closed.
+   * or somebody hurries, it waits while writing is impossible.
    */
   write(ops: readonly Op[], patient: boolean = true): Promise<void> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
@@ -121,6 +123,13 @@ export class Committer {
   stop(error: StoreError): void {
     this.#stopped = error;
     for (const upkeep of this.#upkeep.splice(0)) upkeep.reject(error);
+  }
+
+  /** Until the returned function is called, housekeeping fails where it would wait. */
+  hurry(): () => void {
+    this.#hurried++;
+    if (this.#running === undefined && this.#upkeep.length > 0) this.#start();
+    return () => this.#hurried--;
   }
 
   /** Housekeeping that had to wait is tried again. */
@@ -161,7 +170,7 @@ export class Committer {
   #rejectImpatient(error: StoreError): void {
     const waiting = this.#upkeep.splice(0);
     for (const upkeep of waiting) {
-      if (upkeep.patient) this.#upkeep.push(upkeep);
+      if (upkeep.patient && this.#hurried === 0) this.#upkeep.push(upkeep);
       else upkeep.reject(error);
     }
   }
@@ -226,7 +235,7 @@ export class Committer {
   async #failed(error: StoreError, commits: Commit[], upkeep: Upkeep[]): Promise<void> {
     // Housekeeping may be repeated, so it is simply kept; appends must not come back.
     this.#upkeep.unshift(...upkeep);
-    await this.#guard.failed(error, commits.map(recordKey));
+    await this.#guard.failed(error, commits.flatMap(keysOf));
     this.#rejectImpatient(error);
     for (const { line, given } of commits) failAll(line, given, error);
   }
@@ -234,6 +243,12 @@ export class Committer {
 
 function recordKey({ segment }: Commit): Buffer {
   return pairKey("record", segment.id, segment.records);
+}
+
+/** What a failed commit may have left. */
+function keysOf(commit: Commit): Buffer[] {
+  const record = recordKey(commit);
+  return commit.isNew ? [record, keyOf("segment", commit.segment.id)] : [record];
 }
 
 function addOps(ops: Op[], commit: Commit): void {

@@ -1,1 +1,6 @@
-export { type LevelStoreOptions, openLevelStore } from "./store.ts";
+export {
+  type LevelStore,
+  type LevelStoreCounts,
+  type LevelStoreOptions,
+  openLevelStore,
+} from "./store.ts";

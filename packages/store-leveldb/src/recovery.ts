@@ -1,7 +1,7 @@
 import type { Clock, Timer, Timers } from "@canopy/base";
 import { StoreError } from "@canopy/store";
 import type { Refusal, WriteGuard } from "./committer.ts";
-import type { Database, Op } from "./database.ts";
+import type { Database } from "./database.ts";
 import { storeErrorOf } from "./errors.ts";
 
 /** Between two attempts to repair. */
@@ -10,6 +10,9 @@ const RETRY_MS = 1000;
 const ROOM_MS = 100;
 /** Opening writes the logs' content again, and a manifest. */
 const OPENING_MARGIN = 2 ** 20;
+
+/** What is needed of the database. */
+export type Repairable = Pick<Database, "folder" | "reopen" | "write" | "room" | "logBytes">;
 
 /**
  * What happens when LevelDB fails to write. Its log then ends in the middle of a record, or it
@@ -21,14 +24,14 @@ const OPENING_MARGIN = 2 ** 20;
  * other failure nobody knows; the answer waits until the database has been opened again.
  */
 export class Recovery implements WriteGuard {
-  readonly #database: Database;
+  readonly #database: Repairable;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #reserve: number;
   /** Writing is possible again. */
   readonly #onRepaired: () => void;
   #broken: StoreError | undefined;
-  /** Records that may have survived though they failed. */
+  /** Keys that may have survived though writing them failed. */
   #doubtful: Buffer[] = [];
   #nextTry = 0;
   #timer: Timer | undefined;
@@ -36,9 +39,10 @@ export class Recovery implements WriteGuard {
   #wake: (() => void) | undefined;
   #roomSeen = Number.NEGATIVE_INFINITY;
   #low: StoreError | undefined;
+  #repairing: Promise<void> | undefined;
 
   constructor(
-    database: Database,
+    database: Repairable,
     time: { clock: Clock; timers: Timers },
     reserve: number,
     onRepaired: () => void,
@@ -50,6 +54,11 @@ export class Recovery implements WriteGuard {
     this.#onRepaired = onRepaired;
   }
 
+  /** Whether appends are refused for lack of room. */
+  get isLow(): boolean {
+    return this.#low !== undefined;
+  }
+
   async ready(): Promise<Refusal | undefined> {
     if (this.#broken !== undefined && this.#clock.now() >= this.#nextTry) await this.#repair();
     if (this.#broken !== undefined) return { error: this.#broken, everything: true };
@@ -57,9 +66,9 @@ export class Recovery implements WriteGuard {
     return this.#low === undefined ? undefined : { error: this.#low, everything: false };
   }
 
-  async failed(error: StoreError, records: readonly Buffer[]): Promise<void> {
+  async failed(error: StoreError, keys: readonly Buffer[]): Promise<void> {
     this.#broken = error;
-    this.#doubtful.push(...records);
+    this.#doubtful.push(...keys);
     await this.#repair();
     if (error.code === "full") return;
     while (this.#broken !== undefined && !this.#stopped) {
@@ -69,9 +78,10 @@ export class Recovery implements WriteGuard {
       });
       await this.#repair();
     }
+    this.#wake = undefined;
   }
 
-  /** The last attempt before the store is closed. */
+  /** The store is being closed: nobody waits any more; one last attempt. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -79,11 +89,16 @@ export class Recovery implements WriteGuard {
     if (this.#broken !== undefined) await this.#repair();
   }
 
-  async #repair(): Promise<void> {
+  #repair(): Promise<void> {
+    this.#repairing ??= this.#repairOnce().finally(() => (this.#repairing = undefined));
+    return this.#repairing;
+  }
+
+  async #repairOnce(): Promise<void> {
     try {
       if (await this.#hasRoomToOpen()) {
         await this.#database.reopen();
-        const ops = this.#doubtful.map((key): Op => ({ type: "del", key }));
+        const ops = this.#doubtful.map((key) => ({ type: "del" as const, key }));
         if (ops.length > 0) await this.#database.write(ops, true);
         this.#doubtful = [];
         this.#broken = undefined;
@@ -101,7 +116,12 @@ export class Recovery implements WriteGuard {
     this.#nextTry = this.#clock.now() + RETRY_MS;
     this.#timer?.cancel();
     if (this.#stopped) return;
-    this.#timer = this.#timers.set(RETRY_MS, () => this.#onRepaired());
+    this.#timer = this.#timers.set(RETRY_MS, () => this.#onTimer());
+  }
+
+  #onTimer(): void {
+    // While failed() waits it repairs by itself.
+    if (this.#broken !== undefined && this.#wake === undefined) void this.#repair();
   }
 
   async #hasRoomToOpen(): Promise<boolean> {

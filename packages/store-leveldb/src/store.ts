@@ -47,6 +47,16 @@ export interface LevelStoreOptions {
   readonly logger?: Logger;
 }
 
+export interface LevelStoreCounts {
+  /** Segments. */
+  readonly unsealed: number;
+  readonly sealed: number;
+  readonly unsealedBytes: number;
+  readonly sealedBytes: number;
+  /** Of sealed segments, in queues; what is in two queues counts twice. */
+  readonly liveBytes: number;
+}
+
 /** Opens the store in a folder. Throws StoreErrors. */
 export async function openLevelStore(options: LevelStoreOptions): Promise<LevelStore> {
   const database = await Database.open(options.folder);
@@ -110,7 +120,10 @@ export class LevelStore implements Store {
       database,
       { clock, timers },
       options.reserveBytes ?? 64 * MIB,
-      () => this.#committer.retry(),
+      () => {
+        this.#committer.retry();
+        this.#upkeep.resume();
+      },
     );
     const logger = options.logger ?? silentLogger;
     const newSegment = () => nextSegment++;
@@ -126,6 +139,8 @@ export class LevelStore implements Store {
         timers,
         segmentBytes,
         newSegment,
+        wall: () => clock.wall(),
+        isLow: () => this.#recovery.isLow,
         newest: () => nextSegment - 1,
         onError: (error) => logger.error({ err: error }, "upkeep of a shard has stopped"),
       },
@@ -194,12 +209,28 @@ export class LevelStore implements Store {
     return result;
   }
 
+  /** What the open shards' data amounts to, for metrics. */
+  counts(): LevelStoreCounts {
+    const counts = { unsealed: 0, sealed: 0, unsealedBytes: 0, sealedBytes: 0, liveBytes: 0 };
+    for (const { state } of this.#owners.values()) {
+      counts.unsealed += state.tails.length;
+      counts.sealed += state.sealed.length;
+      for (const { bytes } of state.tails) counts.unsealedBytes += bytes;
+      for (const { bytes, liveBytes } of state.sealed) {
+        counts.sealedBytes += bytes;
+        counts.liveBytes += liveBytes;
+      }
+    }
+    return counts;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
+    await this.#recovery.stop();
     await Promise.all(this.#turns.values());
     await Promise.all(Array.from(this.#owners.values(), (shard) => shard.close()));
     await this.#stop();

@@ -31,6 +31,10 @@ export interface UpkeepOptions {
   readonly timers: Timers;
   readonly segmentBytes: number;
   readonly newSegment: () => number;
+  /** Wall clock, ms. */
+  readonly wall: () => number;
+  /** Whether the disk is nearly full: then room is given back as soon as there is some. */
+  readonly isLow: () => boolean;
   /** The last one given. */
   readonly newest: () => number;
   /** Something in the background failed for good: the shard works on, but keeps what it has. */
@@ -117,9 +121,16 @@ export class Upkeep {
 
   #failed(care: Care, error: unknown): void {
     care.wanted = false;
-    care.ended = true;
     const failure = error instanceof StoreError ? error : new StoreError("corrupt", String(error));
+    // What was begun is repeated, or deleted at the next start; see resume().
+    if (failure.code === "full" || failure.code === "unavailable") return;
+    care.ended = true;
     if (failure.code !== "closed") this.#options.onError(failure);
+  }
+
+  /** Writing is possible again. */
+  resume(): void {
+    for (const care of this.#cares.values()) this.#want(care);
   }
 
   async #work(care: Care): Promise<void> {
@@ -130,6 +141,7 @@ export class Upkeep {
       if (!care.ended) await this.#dropEmpty(care.state);
       if (!care.ended && (await this.#rewrite(care.state))) care.wanted = true;
       if (!care.ended) await this.#sweep(care);
+      this.#compact();
     }
   }
 
@@ -179,12 +191,13 @@ export class Upkeep {
     await ops.flush();
     this.#dropped.push(id);
     this.#droppedBytes += segment.bytes;
-    if (this.#droppedBytes >= COMPACT_BYTES) this.#compact();
   }
 
   /** LevelDB would keep what was deleted for long: nothing else is ever written among these keys. */
   #compact(): void {
-    if (this.#compacting || this.#stopped) return;
+    const due =
+      this.#droppedBytes >= COMPACT_BYTES || (this.#droppedBytes > 0 && this.#options.isLow());
+    if (!due || this.#compacting || this.#stopped) return;
     this.#compacting = true;
     const ids = this.#dropped.sort((a, b) => a - b);
     this.#dropped = [];
@@ -203,7 +216,10 @@ export class Upkeep {
       // A failure shows at the next write.
       compact()
         .catch(() => {})
-        .finally(() => (this.#compacting = false)),
+        .finally(() => {
+          this.#compacting = false;
+          this.#compact();
+        }),
     );
   }
 
@@ -217,8 +233,7 @@ export class Upkeep {
   }
 
   async #rewrite(state: ShardState): Promise<boolean> {
-    const { segmentBytes, newSegment } = this.#options;
-    const old = await rewriteOnce(state, this.#parts, { segmentBytes, newSegment });
+    const old = await rewriteOnce(state, this.#parts, this.#options);
     for (const segment of old) await this.#deleteKeys(segment);
     return old.length > 0;
   }
@@ -255,7 +270,9 @@ export class Upkeep {
     if (care === undefined) return;
     care.ended = true;
     care.timer?.cancel();
+    const calm = this.#parts.committer.hurry();
     await care.working;
+    calm();
     markTailFloors(state);
     try {
       await this.#writeFloors(care, false);
