@@ -6,6 +6,8 @@ import { mergeSubs, type Sub } from "./sub.ts";
 
 /** Most bytes that one read brings. */
 const READ_BYTES = 256 * 1024;
+/** A window up to this size is filled up as soon as it has room. */
+const SMALL_WINDOW = 16;
 /** How long after a failed read it is tried again, in ms. */
 const RETRY = 250;
 
@@ -30,8 +32,9 @@ export class Reads {
   want(client: Client): void {
     if (this.#wanting.has(client) || !client.outbox.started) return;
     const { window } = client.connection;
-    // a read for every single acknowledgement would cost more than it brings
-    if (window.size * 2 > window.limit) return;
+    // A read for every single acknowledgement would cost more than it brings; but who asks for few
+    // messages at a time is to have them, though the first one takes long.
+    if (window.size * 2 > window.limit && window.limit > SMALL_WINDOW) return;
     this.#wanting.add(client);
     this.#gateway.schedule();
   }

@@ -45,12 +45,16 @@ async function attempt(gateway: Gateway, request: ReleaseRequest): Promise<boole
   }
 }
 
-/** QoS 1 deliveries in flight that can be sent again from the store. */
+/**
+ * Deliveries in flight that can be sent again from the store, in their order. The session knows
+ * those at QoS 2; of a shared subscription others get what is in flight at QoS 1.
+ */
 function unfinished(client: Client): Unfinished[] {
   const found: Unfinished[] = [];
   for (const delivery of client.connection.window.all()) {
-    if (delivery.qos !== 1 || delivery.offset === 0 || delivery.source.shared) continue;
-    if (delivery.state !== DELIVERY.finished) found.push(toUnfinished(delivery));
+    const { qos, offset, source, state } = delivery;
+    if (offset === 0 || state === DELIVERY.finished || (qos === 1 && source.shared)) continue;
+    found.push(toUnfinished(delivery));
   }
   return found;
 }
