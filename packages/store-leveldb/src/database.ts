@@ -1,7 +1,7 @@
 /** The only importer of classic-level. */
 import { statfsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { StoreError } from "@canopy/store";
 import { ClassicLevel } from "classic-level";
 import { closedError, isLocked, storeErrorOf } from "./errors.ts";
@@ -14,6 +14,12 @@ const ENCODING = { keyEncoding: "buffer", valueEncoding: "buffer" } as const;
 const MIB = 2 ** 20;
 /** Entries per step of a scan. */
 const SCAN = 1000;
+
+/**
+ * LevelDB must not even try to open what this process has open: by closing the lock file again it
+ * would give up the lock that keeps other processes out (so POSIX has it).
+ */
+const openFolders = new Set<string>();
 
 /**
  * One LevelDB database that can be closed and opened again below its users: reads wait meanwhile.
@@ -39,8 +45,16 @@ export class Database {
   }
 
   /** Throws `unavailable` if another process has the folder, and other StoreErrors. */
-  static async open(folder: string): Promise<Database> {
-    return new Database(folder, await openLevel(folder));
+  static async open(given: string): Promise<Database> {
+    const folder = resolve(given);
+    if (openFolders.has(folder)) throw inUse(folder);
+    openFolders.add(folder);
+    try {
+      return new Database(folder, await openLevel(folder));
+    } catch (error) {
+      openFolders.delete(folder);
+      throw error;
+    }
   }
 
   get(key: Buffer): Promise<Buffer | undefined> {
@@ -123,6 +137,8 @@ export class Database {
       await this.#level.close();
     } catch (error) {
       throw storeErrorOf(error);
+    } finally {
+      openFolders.delete(this.folder);
     }
   }
 
@@ -158,6 +174,11 @@ export class Database {
   }
 }
 
+function inUse(folder: string, cause?: unknown): StoreError {
+  const message = `the store in ${folder} is in use by another process, or twice by this one`;
+  return new StoreError("unavailable", message, { cause });
+}
+
 async function openLevel(folder: string): Promise<ClassicLevel<Buffer, Buffer>> {
   const level = new ClassicLevel<Buffer, Buffer>(folder, {
     ...ENCODING,
@@ -170,10 +191,7 @@ async function openLevel(folder: string): Promise<ClassicLevel<Buffer, Buffer>> 
     await level.open();
     return level;
   } catch (error) {
-    if (isLocked(error)) {
-      const message = `the store in ${folder} is in use by another process`;
-      throw new StoreError("unavailable", message, { cause: error });
-    }
+    if (isLocked(error)) throw inUse(folder, error);
     throw storeErrorOf(error);
   }
 }
