@@ -1,11 +1,14 @@
 import { DecodeError } from "@canopy/base";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { anyCommand } from "../test/arbitrary.ts";
 import type { Command } from "./commands.ts";
 import { decodeCommand } from "./decode.ts";
 import { encodeCommand } from "./encode.ts";
 import type { Progress } from "./port.ts";
+
+// Thousands of random cases, on machines that do other things too.
+vi.setConfig({ testTimeout: 30_000 });
 
 describe("the encoding of commands", () => {
   test("gives every command back as it was", () => {

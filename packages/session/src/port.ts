@@ -114,7 +114,10 @@ export interface ReleaseRequest extends Progress {
   readonly will: "drop" | "publish";
   /** Session Expiry Interval changed by DISCONNECT; undefined = as it was. */
   readonly expiry: number | undefined;
-  /** QoS 1 deliveries in flight, in the order sent. Those at QoS 2 are known already. */
+  /**
+   * QoS 1 deliveries in flight, in the order sent. Those at QoS 2 are known already; one that is
+   * named nevertheless only says where it is in the order.
+   */
   readonly unfinished: readonly Unfinished[];
 }
 
@@ -228,14 +231,18 @@ export interface RouteChange {
 export interface RouteSink {
   /** Last offset of every shard; a shard without an owner counts as the start of its next epoch. */
   heads(): Promise<readonly number[]>;
-  /** An ordered stream; settles when every change is in force. */
+  /**
+   * An ordered stream; settles when every change is in force. Given again after a failure. A change
+   * may say what {@link SessionQueries.routes} has said already.
+   */
   routes(changes: readonly RouteChange[]): Promise<void>;
   /**
    * Publishes a will: once, however often it is given with the same incarnation and epoch.
-   * Settles when it is stored for every durable subscriber and sent to the others.
+   * Settles when it is stored for every durable subscriber and sent to the others. Given again after
+   * a failure. Wills of one session come one after the other.
    */
   publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void>;
-  /** The session is no more: receipts of its incarnation go. */
+  /** The sessions are no more, and their wills are done: receipts of their incarnations go. */
   sessionsEnded(incarnations: readonly number[]): Promise<void>;
 }
 
@@ -250,6 +257,6 @@ export interface SessionQueries {
   lowest(filter: string, shard: number): number | undefined;
   /** Unfinished deliveries of a shared subscription's queue that belong to sessions for good (QoS 2). */
   sharedUnfinished(filter: string, shard: number): readonly number[];
-  /** Whether this QoS 2 delivery has been committed to a session. */
+  /** Whether the session of this incarnation still exists. */
   isLive(incarnation: number): boolean;
 }

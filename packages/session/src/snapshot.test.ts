@@ -1,11 +1,14 @@
 import { DecodeError } from "@canopy/base";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { delivery, dump, Group, SHARDS, will } from "../test/group.ts";
 import { Script, scripts } from "../test/script.ts";
 import type { Command } from "./commands.ts";
 import { restore } from "./restore.ts";
 import { SessionState } from "./state.ts";
+
+// Thousands of random cases, on machines that do other things too.
+vi.setConfig({ testTimeout: 30_000 });
 
 describe("a snapshot", () => {
   test("taken in the middle plus the commands behind it is the whole", () => {

@@ -1,18 +1,23 @@
 /** Work that nobody waits for and that has to be done in the end: tried again until it is. */
-import type { Logger, Timer, Timers } from "@canopy/base";
+import type { Clock, Logger, Timer, Timers } from "@canopy/base";
 import { SessionError } from "@canopy/session";
 
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
+const LOG_INTERVAL = 1_000;
 
 export class Background {
+  readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #logger: Logger;
+  /** When each kind of failure was last logged: of thousands at once one line says it. */
+  readonly #loggedAt = new Map<string, number>();
   /** Pauses under way, and how each is ended early. */
   readonly #pauses = new Map<Timer, () => void>();
   #stopped = false;
 
-  constructor(timers: Timers, logger: Logger) {
+  constructor(clock: Clock, timers: Timers, logger: Logger) {
+    this.#clock = clock;
     this.#timers = timers;
     this.#logger = logger;
   }
@@ -38,8 +43,7 @@ export class Background {
   /** Waits before the next try, longer after each failure. False when it was stopped. */
   async afterFailure(what: string, failures: number, error: unknown): Promise<boolean> {
     if (this.#stopped) return false;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#logger.warn({ error: reason, failures }, `${what} failed, trying again`);
+    this.#log(what, failures, error);
     await this.#pause(Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE));
     return !this.#stopped;
   }
@@ -51,6 +55,14 @@ export class Background {
       end();
     }
     this.#pauses.clear();
+  }
+
+  #log(what: string, failures: number, error: unknown): void {
+    const now = this.#clock.now();
+    if (now - (this.#loggedAt.get(what) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL) return;
+    this.#loggedAt.set(what, now);
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#logger.warn({ error: reason, failures }, `${what} failed, trying again`);
   }
 
   #pause(ms: number): Promise<void> {

@@ -101,13 +101,13 @@ export class Claims {
       void this.#open(contest, claim);
       return;
     }
-    // Without a peer its gateway is down, and the release of its sessions is under way.
-    const peer = this.#parts.peer(session.gateway);
-    peer?.stop(session.incarnation, session.epoch, "taken-over");
     contest.deadline ??= this.#parts.timers.set(this.#parts.timeout, () => this.#giveUp(contest));
     contest.repeat = this.#parts.timers.set(this.#parts.repeat, () => {
       if (contest.claim !== undefined && !contest.opening) this.#advance(contest, contest.claim);
     });
+    // Without a peer its gateway is down, and the release of its sessions is under way.
+    const peer = this.#parts.peer(session.gateway);
+    peer?.stop(session.incarnation, session.epoch, "taken-over");
   }
 
   async #open(contest: Contest, claim: Claim): Promise<void> {

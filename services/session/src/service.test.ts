@@ -57,7 +57,7 @@ describe("opening", () => {
     const second = await h.sessions.register(idlePeer);
     held.push(await h.sessions.open(openRequest(first)));
     const claim = h.sessions.open(openRequest(second));
-    expect(stops).toEqual([1]);
+    await waitFor(() => stops.length === 1);
     h.time.advance(2_000);
     expect(stops).toEqual([1, 1, 1]);
     expect(await claim).toMatchObject({ sessionPresent: true, epoch: 2 });
@@ -410,6 +410,22 @@ describe("its end", () => {
     await expect(h.sessions.register(idlePeer)).rejects.toEqual(code("closed"));
     await expect(h.sessions.release(releaseOf(opened))).rejects.toEqual(code("closed"));
     expect(h.time.pending).toBe(0);
+  });
+
+  test("progress of very many sessions is several commands", async () => {
+    const h = await Harness.start();
+    const gateway = await h.sessions.register(idlePeer);
+    const opened = await Promise.all(
+      Array.from({ length: 2_500 }, (_, i) =>
+        h.sessions.open(openRequest(gateway, { clientId: `c${i}` })),
+      ),
+    );
+    await h.sessions.progress(opened.map((session) => progressOf(session, { cursors: [0, 7] })));
+    await h.sessions.progress([]);
+    await h.sessions.gatewayDown(gateway);
+    const again = await h.sessions.register(idlePeer);
+    const resumed = await h.sessions.open(openRequest(again, { clientId: "c2499" }));
+    expect(resumed.cursors).toEqual([7, 0, 0, 0]);
   });
 
   test("too many commands that wait are refused as overloaded", async () => {

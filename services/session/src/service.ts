@@ -57,6 +57,8 @@ export interface SessionServiceOptions {
 
 const SNAPSHOT_EVERY = 64 * 1024 * 1024;
 const MAX_WAITING = 100_000;
+/** Sessions per command. */
+const PART = 1_000;
 const CLAIM_REPEAT = 1_000;
 const CLAIM_TIMEOUT = 10_000;
 
@@ -98,7 +100,7 @@ class Service implements Sessions, Lifecycle {
     this.#log = openLog(options, this.#replica, maxWaiting);
     const propose: Propose = (proposal) => this.#replica.propose(this.#log, proposal);
     const state = () => this.#replica.state;
-    const background = new Background(timers, logger);
+    const background = new Background(clock, timers, logger);
     this.#propose = propose;
     this.#background = background;
     this.#routes = new RouteStream(sink, background);
@@ -169,10 +171,10 @@ class Service implements Sessions, Lifecycle {
     return this.#gateways.down(gateway);
   }
 
-  open(request: OpenRequest): Promise<Opened> {
-    if (this.#stage !== "live") return Promise.reject(notRunning());
+  async open(request: OpenRequest): Promise<Opened> {
+    if (this.#stage !== "live") throw notRunning();
     // Asked here too: one that is down must not make the present owner stop.
-    if (this.#gateways.peer(request.gateway) === undefined) return Promise.reject(notAlive());
+    if (this.#gateways.peer(request.gateway) === undefined) throw notAlive();
     return this.#claims.open(request);
   }
 
@@ -192,11 +194,15 @@ class Service implements Sessions, Lifecycle {
   }
 
   async progress(batch: readonly Progress[]): Promise<void> {
-    if (batch.length > 0) await this.#propose({ type: "progress", batch });
+    await Promise.all(
+      inParts(batch).map((part) => this.#propose({ type: "progress", batch: part })),
+    );
   }
 
   async deliveries(batch: readonly DeliveryChanges[]): Promise<void> {
-    if (batch.length > 0) await this.#propose({ type: "deliveries", batch });
+    await Promise.all(
+      inParts(batch).map((part) => this.#propose({ type: "deliveries", batch: part })),
+    );
   }
 
   counts(): SessionCounts {
@@ -226,6 +232,13 @@ class Service implements Sessions, Lifecycle {
     this.#cleanup.idle(incarnation);
     if (this.#stage === "live") this.#cleanup.flush();
   }
+}
+
+/** A command is applied in one go, so one for very many sessions would hold up everything else. */
+function inParts<T>(batch: readonly T[]): (readonly T[])[] {
+  const parts: (readonly T[])[] = [];
+  for (let i = 0; i < batch.length; i += PART) parts.push(batch.slice(i, i + PART));
+  return parts;
 }
 
 function openLog(options: SessionServiceOptions, machine: Replica, maxWaiting: number): LocalLog {

@@ -1,12 +1,15 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tempDir } from "@canopy/testkit";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { contentOf, openLog, propose } from "../../test/log-harness.ts";
 import { LogError } from "./damage.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
 import { HEADER_BYTES } from "./header.ts";
 import type { Durability } from "./log.ts";
+
+// Thousands of starts from real files.
+vi.setConfig({ testTimeout: 30_000 });
 
 const COMMANDS = ["first command", "second", "a third one", "and the last"];
 

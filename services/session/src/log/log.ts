@@ -36,8 +36,12 @@ export interface LogOptions {
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 const MAX_WAITING = 100_000;
 const MAX_WAITING_BYTES = 256 * 1024 * 1024;
-/** One write takes no more than this, or one command: it is what a failure takes along. */
-const FRAME_BYTES = 4 * 1024 * 1024;
+/**
+ * One write takes no more than this, or one command: its commands are applied in one go, and for
+ * so long everything else waits.
+ */
+const FRAME_BYTES = 256 * 1024;
+const FRAME_COMMANDS = 4_096;
 
 /** A file that can't be begun is tried again after this part of its size. */
 const RETRY_PART = 8;
@@ -150,6 +154,7 @@ export class LocalLog implements CommandLog {
     for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
       const { command } = next;
       if (batch.length > 0 && this.#frame.length + command.length > FRAME_BYTES) break;
+      if (batch.length === FRAME_COMMANDS) break;
       this.#queue.shift();
       this.#waitingBytes -= command.length;
       this.#frame.add(command);
