@@ -140,8 +140,10 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   async #drain(): Promise<void> {
     const deadline = this.clock.now() + this.limits.shutdownTimeout;
+    const timeIsUp = this.pause(this.limits.shutdownTimeout);
+    // a release may begin while others are waited for: of a session that was being opened
     while (this.#releasing.size > 0 && this.clock.now() < deadline) {
-      await Promise.race([...this.#releasing, this.pause(deadline - this.clock.now())]);
+      await Promise.race([Promise.all(this.#releasing), timeIsUp]);
     }
   }
 
@@ -254,6 +256,8 @@ export class Gateway implements Lifecycle, ShardPeer {
     }
     dirty.length = 0;
     this.#scheduled = false;
+    // an answer within the turn may have let a client go on whose packets were held back
+    if (this.publisher.hasOpen) this.schedule();
   }
 
   countBacklog(client: Client): void {

@@ -37,6 +37,7 @@ class Batch implements PublishBatch {
 export class Publisher {
   readonly #gateway: Gateway;
   readonly #open: (Batch | undefined)[] = [];
+  #opened = 0;
   readonly #seqs: number[] = [];
   readonly #free: Batch[][] = [];
 
@@ -50,6 +51,7 @@ export class Publisher {
     if (batch === undefined) {
       batch = this.#take(shard);
       this.#open[shard] = batch;
+      this.#opened++;
       this.#gateway.schedule();
     }
     batch.records.add(view, topic, client.clientIdBytes, this.#gateway.wall);
@@ -65,6 +67,11 @@ export class Publisher {
       batch.receiptKeys.push(0);
     }
     if (batch.records.length > FULL) this.#send(shard, batch);
+  }
+
+  /** Something waits for the end of a turn. */
+  get hasOpen(): boolean {
+    return this.#opened > 0;
   }
 
   /** At the end of a turn. */
@@ -105,6 +112,7 @@ export class Publisher {
 
   #send(shard: number, batch: Batch): void {
     this.#open[shard] = undefined;
+    this.#opened--;
     this.#gateway.shards.publish(batch);
   }
 
