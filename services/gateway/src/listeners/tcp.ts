@@ -35,6 +35,7 @@ class TcpTransport implements Transport {
   }
 
   end(): void {
+    if (this.#socket.destroyed) return;
     this.#socket.end();
     this.#socket.resume(); // the peer's end is seen only by reading
     const timer = setTimeout(() => this.#socket.destroy(), LINGER);

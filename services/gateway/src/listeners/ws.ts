@@ -42,8 +42,13 @@ class WsTransport implements Transport {
   }
 
   end(): void {
+    this.close(1000, "");
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
     this.#socket.resume();
-    this.#socket.close(1000);
+    this.#socket.close(code, reason);
     const timer = setTimeout(() => this.#socket.terminate(), LINGER);
     this.#socket.once("close", () => clearTimeout(timer));
   }
@@ -62,17 +67,29 @@ function attach(socket: WebSocket, transport: WsTransport, handler: TransportHan
   let error = "";
   transport.handler = handler;
   socket.on("message", (data, isBinary) => {
+    if (error !== "") return; // what follows a violation means nothing
     if (isBinary) {
       handler.data(toBuffer(data));
     } else {
       error = "a WebSocket frame that is not binary"; // [MQTT-6.0.0-1]
-      socket.close(1003, "MQTT needs binary frames");
+      transport.close(1003, "MQTT needs binary frames");
     }
   });
   socket.on("error", (cause) => {
     error = cause.message;
   });
   socket.on("close", () => handler.closed(error));
+}
+
+function refuseSocket(socket: WebSocket): void {
+  socket.on("error", () => {});
+  socket.terminate();
+}
+
+/** Without the query. A request target may be anything, so it is not parsed as a URL. */
+function pathOf(target: string): string {
+  const end = target.search(/[?#]/);
+  return end < 0 ? target : target.slice(0, end);
 }
 
 /** What an HTTP request gets that is no WebSocket handshake for our path. */
@@ -103,7 +120,7 @@ export function wsListener(
   let name = "";
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
-    if (new URL(request.url ?? "/", "http://localhost").pathname !== path) {
+    if (pathOf(request.url ?? "") !== path) {
       refuse(socket, "404 Not Found");
       return;
     }
@@ -111,7 +128,7 @@ export function wsListener(
     sockets.handleUpgrade(request, socket, head, (ws) => {
       const transport = new WsTransport(ws, request.socket.remoteAddress ?? "", name);
       const handler = accept(transport);
-      if (handler === undefined) ws.terminate();
+      if (handler === undefined) refuseSocket(ws);
       else attach(ws, transport, handler);
     });
   });
@@ -133,6 +150,7 @@ export function wsListener(
     async stop(): Promise<void> {
       if (!server.listening) return;
       server.close();
+      server.closeAllConnections(); // those that are no WebSocket (yet)
       await Promise.resolve();
     },
   };
