@@ -26,6 +26,8 @@ export class Maintenance {
   #isUrgent = false;
   #isStopped = false;
   #sliceBegan = 0;
+  /** Ends the pause between two slices. */
+  #goOn: () => void = () => {};
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
@@ -45,6 +47,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#goOn();
     await this.#pass;
   }
 
@@ -88,6 +91,7 @@ export class Maintenance {
     const { clock, timers } = this.#parts;
     if (clock.now() - this.#sliceBegan < SLICE || this.#isStopped) return;
     await new Promise<void>((resolve) => {
+      this.#goOn = resolve;
       timers.set(0, resolve);
     });
     this.#sliceBegan = clock.now();

@@ -29,6 +29,8 @@ export class Owner {
   #retryAt = 0;
   #reportAt = Number.NEGATIVE_INFINITY;
   #unreported = 0;
+  /** Told when the shard has been opened again, or could not be. */
+  opened: (error: unknown) => void = () => {};
   #epoch = 0;
   #counter = 0;
 
@@ -63,8 +65,10 @@ export class Owner {
     return epoch * OFFSETS_PER_EPOCH + counter;
   }
 
+  /** Throws while the shard is not open, and sees to it that it is again. */
   require(): ShardStore {
     if (!this.#isOpen || this.#store === undefined) {
+      this.recover();
       throw new StoreError("unavailable", `shard ${this.shard} is not open`);
     }
     return this.#store;
@@ -92,8 +96,13 @@ export class Owner {
     this.#isOpen = true;
   }
 
+  /** Opens again what was open once. */
+  recover(): void {
+    if (!this.#isOpen && this.#store !== undefined) this.reopen();
+  }
+
   /** Opens again in the background, unless that failed just now; then it returns false. */
-  reopen(done: (error: unknown) => void): boolean {
+  reopen(): boolean {
     if (this.#opening !== undefined) return true;
     if (this.#clock.now() < this.#retryAt) return false;
     const finish = (error: unknown): void => {
@@ -104,7 +113,7 @@ export class Owner {
         this.#retryAt = Math.max(this.#retryAt, this.#clock.now() + RETRY_AFTER);
         this.#report(error, "a shard could not be opened");
       }
-      done(error);
+      this.opened(error);
     };
     this.#opening = this.open().then(
       () => finish(undefined),

@@ -31,6 +31,7 @@ export class Pipeline {
 
   constructor(parts: PipelineParts) {
     this.#parts = parts;
+    parts.owner.opened = (error) => this.#opened(error);
   }
 
   /** The last entry of which everything has been pushed and answered. */
@@ -78,19 +79,19 @@ export class Pipeline {
     return new Promise((resolve) => last.waiting.push(resolve));
   }
 
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
   /** The shard is open (again), or could not be opened. */
-  opened(error: unknown): void {
+  #opened(error: unknown): void {
     for (const entry of this.#entries) {
       if (entry.settled || entry.submitted) continue;
       if (error === undefined) this.#submit(entry);
       else entry.settle(reasonOf(error));
     }
     this.#drain();
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
   #submit(entry: Entry): void {
@@ -101,7 +102,7 @@ export class Pipeline {
     const first = store === undefined || draft.count === 0 ? 0 : owner.assign(draft.count);
     if (store === undefined || (first === 0 && draft.count > 0)) {
       // It waits for the new epoch; right after a failed attempt it doesn't.
-      const waits = owner.reopen((error) => this.opened(error));
+      const waits = owner.reopen();
       if (!waits) entry.settle(UNSPECIFIED_ERROR);
       return;
     }

@@ -64,7 +64,7 @@ export class Shard {
       finish: (entry) => this.#finish(entry),
       giveUp,
     });
-    this.sideWrites = new SideWrites(owner, (error) => this.pipeline.opened(error));
+    this.sideWrites = new SideWrites(owner);
     const { queues, receipts, changes } = this;
     const { limit, counters } = parts;
     this.#planner = new Planner({ owner, queues, receipts, changes, limit, counters });

@@ -1,5 +1,5 @@
 import { Deferred } from "@canopy/base";
-import { type Append, type ReceiptChange, type ShardStore, StoreError } from "@canopy/store";
+import type { Append, ReceiptChange } from "@canopy/store";
 import type { Owner } from "./owner.ts";
 
 const EMPTY: Uint8Array = Buffer.alloc(0);
@@ -18,14 +18,11 @@ class Pending {
  */
 export class SideWrites {
   readonly #owner: Owner;
-  readonly #opened: (error: unknown) => void;
   #pending: Pending | undefined;
   #writing: Promise<void> | undefined;
 
-  /** `opened` is told when a write had to open the shard again. */
-  constructor(owner: Owner, opened: (error: unknown) => void) {
+  constructor(owner: Owner) {
     this.#owner = owner;
-    this.#opened = opened;
   }
 
   /** Settles when the receipt's removal is on disk. */
@@ -78,7 +75,7 @@ export class SideWrites {
   }
 
   async #append(pending: Pending): Promise<void> {
-    const store = this.#open();
+    const store = this.#owner.require();
     const progress = new Map<string, Uint8Array>();
     for (const [queue, encode] of pending.progress) progress.set(queue, encode());
     const { receipts, endedSessions } = pending;
@@ -88,13 +85,6 @@ export class SideWrites {
       this.#owner.failed(store, error);
       throw error;
     }
-  }
-
-  #open(): ShardStore {
-    const store = this.#owner.current;
-    if (store !== undefined) return store;
-    this.#owner.reopen(this.#opened);
-    throw new StoreError("unavailable", `shard ${this.#owner.shard} is not open`);
   }
 }
 

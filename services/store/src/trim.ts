@@ -98,12 +98,8 @@ export class Trimmer {
     if (!(await this.#learn(state, store))) return false;
     const upTo = Math.max(await this.#excess(state, store), await this.#tooOld(state, store));
     if (upTo === 0) return true;
-    const before = state.messages;
-    const { changes } = state;
-    await store.trim(name, upTo);
-    const isThere = await this.#learn(state, store);
-    if (state.changes === changes) this.#dropped(name, before - state.messages);
-    return isThere;
+    this.#dropped(name, await store.trim(name, upTo));
+    return this.#learn(state, store);
   }
 
   async #learn(state: QueueState, store: ShardStore): Promise<boolean> {

@@ -118,6 +118,20 @@ describe("the backend fails", () => {
     expect(peer.payloads()).toEqual(["recovered"]);
   });
 
+  test("a shard that was lost is opened again for whoever reads", async () => {
+    const world = await startedWorld();
+    world.register(1);
+    await world.route("a");
+    const { shard } = world.publish(1, { topic: "a", payload: "1", qos: 1 });
+    await settled();
+    world.disk.shard(shard).epoch++;
+    world.publish(1, { topic: "a", payload: "2", qos: 1 });
+    await settled();
+    await expect(world.read("a", shard)).rejects.toThrow("not open");
+    await settled();
+    expect(await world.read("a", shard)).toHaveLength(1);
+  });
+
   test("reads of a shard that is not open are rejected with a StoreError", async () => {
     const world = await startedWorld();
     await world.service.stop();
@@ -197,7 +211,8 @@ describe("offsets", () => {
     expect(owner.assign(1)).toBe(2 * OFFSETS_PER_EPOCH - 1);
     expect(owner.assign(1)).toBe(0);
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    expect(owner.reopen(resolve)).toBe(true);
+    owner.opened = resolve;
+    expect(owner.reopen()).toBe(true);
     expect(await promise).toBe(undefined);
     expect(owner.assign(1)).toBe(2 * OFFSETS_PER_EPOCH + 1);
   });

@@ -138,7 +138,7 @@ export class World {
   readonly time: FakeTime = new FakeTime();
   readonly disk: MemoryDisk = new MemoryDisk();
   readonly sessions: FakeSessions = new FakeSessions();
-  readonly topics: TopicTable = new TopicTable(SHARDS);
+  topics: TopicTable = new TopicTable(SHARDS);
   readonly options: Partial<StoreServiceOptions>;
   store: Store;
   service: StoreService;
@@ -160,7 +160,10 @@ export class World {
 
   /** As after a crash: what is in memory is gone. */
   async restart(): Promise<void> {
+    // The former owner is dead: whatever it still tries fails.
+    await this.store.close();
     this.store = this.options.store ?? new MemoryStore(this.disk);
+    this.topics = new TopicTable(SHARDS);
     this.service = this.#make();
     await this.service.start();
   }

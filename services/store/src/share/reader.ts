@@ -190,7 +190,7 @@ export class GroupReader {
     for (let next = this.#again[0]; next !== undefined; next = this.#again[0]) {
       while ((result.messages[at]?.offset ?? Number.POSITIVE_INFINITY) < next) at++;
       const message = result.messages[at];
-      if (message === undefined && next > result.upTo) return;
+      if (message === undefined && result.limited) return;
       if (message?.offset === next && !this.#deliver(message)) return;
       if (this.#again[0] === next) this.#again.shift();
       this.#parts.changed(this, this.#group);
