@@ -7,7 +7,7 @@ import type { AuthAnswer, Connection } from "./connection.ts";
 export function handleAuth<S>(c: Connection<S>, packet: Auth): void {
   const method = c.connect?.authenticationMethod;
   if (c.version !== 5 || method === undefined) {
-    c.fail(REASON.protocolError, "AUTH without an authentication method in CONNECT"); // [MQTT-4.12.0-6]
+    c.fail(REASON.protocolError, "AUTH without an authentication method in CONNECT"); // [MQTT-4.12.0-7]
     return;
   }
   if (packet.authenticationMethod !== method) {
@@ -42,7 +42,7 @@ export function authAnswered<S>(c: Connection<S>, answer: AuthAnswer): void {
   if (answer.kind === "failure") {
     c.fail(answer.reason, answer.text);
   } else if (answer.kind === "continue") {
-    // [MQTT-4.12.0-2] [MQTT-4.12.0-3]
+    // [MQTT-4.12.0-2]
     const reasonCode = REASON.continueAuthentication;
     c.effects.send({
       type: "auth",

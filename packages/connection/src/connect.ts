@@ -36,7 +36,7 @@ export function handleConnect<S>(c: Connection<S>, packet: Connect): void {
 function refuse<S>(c: Connection<S>, packet: Connect): [number, string] | undefined {
   const { clientId, will, version } = packet;
   if (clientId === "" && (version === 3 || (version === 4 && !packet.cleanStart))) {
-    // [MQTT-3.1.3-8] of 3.1.1; 3.1 has no empty identifier at all
+    // [v3:MQTT-3.1.3-8]; 3.1 has no empty identifier at all
     return [REASON.clientIdentifierNotValid, "an empty client identifier needs a clean session"];
   }
   if (Buffer.byteLength(clientId) > c.settings.maxClientIdLength) {
@@ -116,7 +116,7 @@ export function acceptConnection<S>(c: Connection<S>, session: OpenedSession): v
   c.effects.send(c.version === 5 ? connack5(c, connect, session) : connack3(c, session));
   c.effects.keepAlive(c.keepAlive * 1500); // one and a half times [MQTT-3.1.2-22]
   c.effects.started();
-  c.effects.hold(false);
+  if (c.phase === "open") c.effects.hold(false);
 }
 
 function connack3<S>(c: Connection<S>, session: OpenedSession): Connack {

@@ -19,6 +19,7 @@ import { DELIVERY } from "./delivery.ts";
 import { handleDisconnect } from "./disconnect.ts";
 import type { Effects, Ending, OpenedSession } from "./effects.ts";
 import { handlePublish, INBOUND } from "./publish.ts";
+import { publishedCode } from "./reason-codes.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { handleSubscribe } from "./subscribe.ts";
 import { handleUnsubscribe } from "./unsubscribe.ts";
@@ -140,7 +141,7 @@ export class Connection<S> implements PacketSink {
     if (this.phase === "new" && version !== 0) {
       this.version = version;
       const refusal = this.#refusal(reasonCode, text);
-      // before MQTT 5 only an unknown version is answered (3.1.1, [MQTT-3.1.2-2] [MQTT-3.1.4-1])
+      // before MQTT 5 only an unknown version is answered [v3:MQTT-3.1.2-2] [v3:MQTT-3.1.4-1]
       const isTold = version === 5 || reasonCode === REASON.unsupportedProtocolVersion;
       if (isTold) this.effects.send(refusal);
     }
@@ -153,7 +154,7 @@ export class Connection<S> implements PacketSink {
       reasonCode: REASON.unspecifiedError,
       text,
       by: "network",
-      will: this.#will(),
+      will: this.will,
       expiry: undefined,
     });
   }
@@ -179,12 +180,13 @@ export class Connection<S> implements PacketSink {
   }
 
   answered(slot: number, reasonCode: number): void {
-    if (this.phase === "open") this.answers.settle(slot, reasonCode, this.#sendAnswer);
+    if (this.phase === "open") this.settle(slot, reasonCode);
   }
 
   /** Settles a PUBLISH that needs no store. */
   settle(slot: number, reasonCode: number): void {
-    this.answers.settle(slot, reasonCode, this.#sendAnswer);
+    this.answers.settle(slot, publishedCode(reasonCode), this.#sendAnswer);
+    this.#letGo();
   }
 
   /** The receipt of this packet identifier is gone: PUBCOMP may leave. */
@@ -193,7 +195,7 @@ export class Connection<S> implements PacketSink {
     const state = this.inbound.get(packetId);
     if (state === undefined) return;
     this.inbound.delete(packetId);
-    if (state === INBOUND.releasing) this.#inboundFinished();
+    if (state === INBOUND.releasing) this.unfinishedInbound--;
     this.effects.ack(7, packetId, REASON.success);
   }
 
@@ -220,7 +222,7 @@ export class Connection<S> implements PacketSink {
     if (this.phase === "ended") return;
     const packet = this.#farewell(reasonCode, text);
     if (packet !== undefined) this.effects.send(packet);
-    this.end({ reasonCode, text, by: "server", will: this.#will(), expiry: undefined });
+    this.end({ reasonCode, text, by: "server", will: this.will, expiry: undefined });
   }
 
   end(ending: Ending): void {
@@ -248,7 +250,7 @@ export class Connection<S> implements PacketSink {
   }
 
   /** A will counts from the acceptance of the connection on. */
-  #will(): "publish" | "drop" {
+  get will(): "publish" | "drop" {
     return this.phase === "open" ? "publish" : "drop";
   }
 
@@ -268,7 +270,7 @@ export class Connection<S> implements PacketSink {
       this.inbound.set(packetId, INBOUND.stored);
     } else {
       if (type === 5) this.inbound.delete(packetId);
-      this.#inboundFinished();
+      this.unfinishedInbound--;
     }
     if (reasonCode >= 0x80 && this.problemInformation) this.#negative(type, packetId, reasonCode);
     else this.effects.ack(type, packetId, reasonCode);
@@ -283,12 +285,12 @@ export class Connection<S> implements PacketSink {
     });
   }
 
-  #inboundFinished(): void {
-    this.unfinishedInbound--;
-    if (this.held && this.unfinishedInbound * 2 <= this.settings.receiveMaximum) {
-      this.held = false;
-      this.effects.hold(false);
-    }
+  /** v3 flow control ends when half of what waited is answered. Packets may come of it at once. */
+  #letGo(): void {
+    if (!this.held || this.phase !== "open") return;
+    if (this.answers.size * 2 > this.settings.receiveMaximum) return;
+    this.held = false;
+    this.effects.hold(false);
   }
 }
 

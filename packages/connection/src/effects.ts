@@ -86,7 +86,11 @@ export interface Effects<S> {
   received(delivery: Delivery<S>): void;
   /** PUBCOMP came; the delivery leaves the window when the effect removes it. */
   completed(delivery: Delivery<S>): void;
-  /** Decoding and reading wait (for the answer to CONNECT; as flow control in v3), or go on. */
+  /**
+   * Decoding and reading wait (for the answer to CONNECT; as flow control in v3), or go on. Packets
+   * that have come already may be given to the connection within the call that lets them go on: it
+   * is the last effect of whatever it belongs to.
+   */
   hold(on: boolean): void;
   /** Keep alive in milliseconds until a silent client is given up; 0 = never. */
   keepAlive(timeoutMs: number): void;

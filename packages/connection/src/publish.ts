@@ -111,9 +111,13 @@ function acknowledged<S>(c: Connection<S>, view: PublishView, topic: Topic, refu
   c.settle(slot, c.version === 5 ? refusal : REASON.success);
 }
 
-/** v3 knows no Receive Maximum: the client is not read from while as much waits. */
+/**
+ * v3 knows no Receive Maximum: the client is not read from while as many wait for their answer. One
+ * whose PUBREC is sent does not count, or else its PUBREL would never be read.
+ */
 function holdBack<S>(c: Connection<S>): void {
-  if (c.version === 5 || c.held || c.unfinishedInbound < c.settings.receiveMaximum) return;
+  if (c.version === 5 || c.held || c.phase !== "open") return;
+  if (c.answers.size < c.settings.receiveMaximum) return;
   c.held = true;
   c.effects.hold(true);
 }

@@ -3,6 +3,7 @@ import { REASON } from "@canopy/codec/reason";
 import { parseFilter } from "@canopy/topic";
 import type { Connection } from "./connection.ts";
 import type { GrantedSubscription } from "./effects.ts";
+import { subscribedCode } from "./reason-codes.ts";
 
 /** SUBSCRIBE (section 3.8): each filter is granted or refused by itself [MQTT-3.8.4-6]. */
 export function handleSubscribe<S>(c: Connection<S>, packet: Subscribe): void {
@@ -26,7 +27,7 @@ export function handleSubscribe<S>(c: Connection<S>, packet: Subscribe): void {
     return;
   }
   c.effects.subscribe(granted, (results) => {
-    for (const [i, place] of places.entries()) codes[place] = results[i] as number;
+    for (const [i, place] of places.entries()) codes[place] = subscribedCode(results[i] as number);
     suback(c, packet.packetId, codes);
   });
 }
@@ -55,7 +56,7 @@ function consider<S>(
     return REASON.topicFilterInvalid;
   }
   if (parsed.share !== undefined && !settings.sharedSubscriptionAvailable) {
-    return REASON.sharedSubscriptionsNotSupported; // [MQTT-3.2.2-16]
+    return REASON.sharedSubscriptionsNotSupported;
   }
   if (!parsed.exact && !settings.wildcardSubscriptionAvailable) {
     return REASON.wildcardSubscriptionsNotSupported;
@@ -75,7 +76,7 @@ function consider<S>(
     subscriptionIdentifier,
   };
   const refusal = c.effects.maySubscribe(granted);
-  return refusal === 0 ? granted : refusal;
+  return refusal === 0 ? granted : subscribedCode(refusal);
 }
 
 function refusalText(reasonCode: number): string {

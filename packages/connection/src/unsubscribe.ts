@@ -2,6 +2,7 @@ import type { Unsubscribe } from "@canopy/codec";
 import { REASON } from "@canopy/codec/reason";
 import { parseFilter } from "@canopy/topic";
 import type { Connection } from "./connection.ts";
+import { unsubscribedCode } from "./reason-codes.ts";
 
 /** UNSUBSCRIBE (section 3.10): always answered [MQTT-3.10.4-4] [MQTT-3.10.4-5]. */
 export function handleUnsubscribe<S>(c: Connection<S>, packet: Unsubscribe): void {
@@ -18,7 +19,8 @@ export function handleUnsubscribe<S>(c: Connection<S>, packet: Unsubscribe): voi
     }
   }
   const answer = (results: readonly number[]): void => {
-    for (const [i, place] of places.entries()) codes[place] = results[i] as number;
+    for (const [i, place] of places.entries())
+      codes[place] = unsubscribedCode(results[i] as number);
     if (c.phase !== "open") return;
     c.effects.send({ type: "unsuback", packetId: packet.packetId, reasonCodes: codes }); // [MQTT-3.11.3-1]
   };
