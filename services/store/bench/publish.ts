@@ -86,7 +86,7 @@ function batchOf(count: number, qos: 0 | 1 | 2, root: string, more = {}): Publis
     });
     records.addRecord(record, 0, record.length, topic);
   }
-  const none = new Array<number>(count).fill(0);
+  const none = Array.from({ length: count }, () => 0);
   return { shard: 0, gateway: 1, seq: 1, records, receiptSessions: none, receiptKeys: none };
 }
 

@@ -161,10 +161,11 @@ export class World {
   /** As after a crash: what is in memory is gone. */
   async restart(): Promise<void> {
     // The former owner is dead: whatever it still tries fails.
-    await this.store.close();
+    const closed = this.store.close();
     this.store = this.options.store ?? new MemoryStore(this.disk);
     this.topics = new TopicTable(SHARDS);
     this.service = this.#make();
+    await closed;
     await this.service.start();
   }
 

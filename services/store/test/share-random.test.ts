@@ -110,9 +110,9 @@ class Story {
   #look(): void {
     for (const one of this.#peer.dispatched.slice(this.#seen)) {
       // Nobody gets what somebody else has, or what is finished; a crash may undo the latter.
-      expect(this.#held.get(one.payload)).toBe(undefined);
-      expect(this.#finishedInThisLife.has(one.payload)).toBe(false);
-      expect(this.#members).toContain(one.member);
+      if (this.#held.has(one.payload)) throw new Error(`${one.payload} is with two members`);
+      if (this.#finishedInThisLife.has(one.payload)) throw new Error(`${one.payload} came again`);
+      if (!this.#members.includes(one.member)) throw new Error(`${one.member} is not there`);
       this.#held.set(one.payload, one);
     }
     this.#seen = this.#peer.dispatched.length;
