@@ -43,6 +43,10 @@ export class QueueIndex {
     return (this.entries.length - this.start) / 2;
   }
 
+  get messages(): number {
+    return this.sealed().messages + this.tailMessages;
+  }
+
   get tailBytes(): number {
     return this.total - this.base;
   }

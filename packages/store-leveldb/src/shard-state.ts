@@ -121,25 +121,33 @@ export class ShardState {
     return undefined;
   }
 
-  /** Takes a queue's messages up to an offset out. Reads a run only where it is cut in two. */
-  async trim(name: string, upTo: Offset, loadRun: LoadRun): Promise<void> {
+  /**
+   * Takes a queue's messages up to an offset out; returns how many. Reads a run only where it is cut
+   * in two.
+   */
+  async trim(name: string, upTo: Offset, loadRun: LoadRun): Promise<number> {
     const queue = this.queues.get(name);
-    if (queue === undefined) return;
+    if (queue === undefined) return 0;
+    let before = queue.messages;
     queue.floor = Math.max(queue.floor, Math.min(upTo, this.head));
     queue.cut(queue.floor);
     this.dropRuns(queue);
+    let taken = before - queue.messages;
     while (queue.runs.length > 0 && (queue.runs[FIRST] as number) <= queue.floor) {
       const segment = queue.runs[SEGMENT] as number;
       const place = queue.runs[PLACE] as number;
       const run = await loadRun(segment, place);
+      before = queue.messages;
       // Meanwhile the run may have been moved, or trimmed away.
       if (queue.runs[SEGMENT] === segment && queue.runs[PLACE] === place) {
         if (run === undefined) throw corrupt(`a run of segment ${segment} is missing`);
         this.#cutRun(queue, run);
       }
       this.dropRuns(queue);
+      taken += before - queue.messages;
     }
     this.forgetIfEmpty(queue);
+    return taken;
   }
 
   /** Takes out the runs that are wholly below the floor. */

@@ -97,11 +97,11 @@ export class Shard implements ShardStore, Line {
     return readShard(this.state, this.#parts.reader, queues, limits);
   }
 
-  async trim(queue: string, upTo: Offset): Promise<void> {
+  async trim(queue: string, upTo: Offset): Promise<number> {
     this.#requireOpen();
     await this.#last;
     this.#requireOpen();
-    await this.#trim(queue, upTo);
+    return this.#trim(queue, upTo);
   }
 
   async remove(queue: string): Promise<void> {
@@ -113,7 +113,7 @@ export class Shard implements ShardStore, Line {
     await this.#trim(queue, state.head);
   }
 
-  #trim(queue: string, upTo: Offset): Promise<void> {
+  #trim(queue: string, upTo: Offset): Promise<number> {
     const { reader } = this.#parts;
     return this.state.trim(queue, upTo, (segment, place) => reader.run(segment, place));
   }

@@ -188,12 +188,14 @@ export class MemoryShard implements ShardStore {
     return { messages, upTo: this.#disk.head, limited: false };
   }
 
-  async trim(queue: string, upTo: Offset): Promise<void> {
+  async trim(queue: string, upTo: Offset): Promise<number> {
     await this.#settled();
     this.#requireOwner();
-    const kept = (this.#disk.queues.get(queue) ?? []).filter((offset) => offset > upTo);
+    const offsets = this.#disk.queues.get(queue) ?? [];
+    const kept = offsets.filter((offset) => offset > upTo);
     if (kept.length > 0) this.#disk.queues.set(queue, kept);
     else this.#disk.queues.delete(queue);
+    return offsets.length - kept.length;
   }
 
   async remove(queue: string): Promise<void> {

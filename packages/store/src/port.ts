@@ -170,8 +170,11 @@ export interface ShardStore {
   append(append: Append): Promise<void>;
   /** Throws `invalid` for limits below 1. A queue that isn't there is an empty queue. */
   read(queues: readonly QueuePosition[], limits: ReadLimits): Promise<ReadResult>;
-  /** Messages with an offset up to `upTo` leave this queue. May be lost in a crash. */
-  trim(queue: string, upTo: Offset): Promise<void>;
+  /**
+   * Messages with an offset up to `upTo` leave this queue; resolves to how many were still in it.
+   * May be lost in a crash.
+   */
+  trim(queue: string, upTo: Offset): Promise<number>;
   /** The whole queue and its progress go. May be lost in a crash; then the queue is listed again. */
   remove(queue: string): Promise<void>;
   /** Stats of the given queues, in their order; of all queues if none is given. */

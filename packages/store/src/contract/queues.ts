@@ -12,12 +12,12 @@ export function queueTests(makeHarness: MakeHarness): void {
       shard,
       ...["0", "1", "2"].map((body) => ({ body, queues: ["a", "b"] })),
     );
-    await shard.trim("a", first + 1);
+    expect(await shard.trim("a", first + 1)).toBe(2);
     expect(await bodies(shard, "a")).toEqual(["2"]);
     expect(await bodies(shard, "b")).toEqual(["0", "1", "2"]);
-    await shard.trim("a", first);
+    expect(await shard.trim("a", first)).toBe(0);
     expect(await bodies(shard, "a")).toEqual(["2"]);
-    await shard.trim("nobody", first);
+    expect(await shard.trim("nobody", first)).toBe(0);
   });
 
   test("a trim beyond the head concerns what is there, not what comes", async () => {
