@@ -31,7 +31,6 @@ export interface SessionClientOptions {
   readonly expiry?: number;
   readonly receiveMaximum?: number;
   readonly will?: Will;
-  /** Acknowledges late and in bunches, so that a crash finds unfinished windows. */
   readonly isLazy?: boolean;
   readonly received?: (message: Arrival) => void;
 }
@@ -44,11 +43,15 @@ interface Outgoing {
   readonly qos: 1 | 2;
   readonly retain: boolean;
   isReleased: boolean;
+  /** Its PUBREL was sent again: the broker may have forgotten it by then. */
+  isResumed: boolean;
   /** The broker took responsibility for it; called once. */
   readonly acknowledged: Deferred;
   readonly finished: Deferred;
 }
 
+/** Packet Identifier not found: during recovery it is no error (section 3.7.2.1). */
+const notFound = 0x92;
 /** Between two attempts to connect. */
 const RETRY = 20;
 
@@ -86,10 +89,15 @@ export class SessionClient {
   connections = 0;
   /** Whether the last CONNACK said so. */
   sessionPresent = false;
+  /** Acknowledges late and in bunches, so that a crash finds unfinished windows. */
+  isLazy: boolean;
+  /** Of the last DISCONNECT that came; undefined if the connection just ended. */
+  disconnected: number | undefined;
 
   constructor(options: SessionClientOptions) {
     this.#options = options;
     this.clientId = options.clientId;
+    this.isLazy = options.isLazy ?? false;
   }
 
   get isOpen(): boolean {
@@ -125,6 +133,11 @@ export class SessionClient {
       this.#link?.transport.destroy();
     }
     await this.#running;
+  }
+
+  /** Does not connect again when this connection is lost. */
+  stayAway(): void {
+    this.#wanted = false;
   }
 
   /** The connection is cut; the broker is told nothing. */
@@ -171,6 +184,7 @@ export class SessionClient {
       qos,
       retain,
       isReleased: false,
+      isResumed: false,
       acknowledged: new Deferred(),
       finished: new Deferred(),
     };
@@ -259,6 +273,7 @@ export class SessionClient {
         this.#onSuback(packet);
         break;
       case "disconnect":
+        this.disconnected = packet.reasonCode;
         this.#options.history.note(this.clientId, `< disconnect ${packet.reasonCode}`);
         break;
       default:
@@ -275,9 +290,11 @@ export class SessionClient {
     this.sessionPresent = sessionPresent;
     this.#hasSession = true;
     this.#isOpen = true;
+    this.disconnected = undefined;
     this.connections++;
     for (const entry of this.#outgoing.values()) {
       // [MQTT-4.4.0-1], in the order in which they were first sent [MQTT-4.6.0-1]
+      entry.isResumed = entry.isReleased;
       if (entry.isReleased) this.#sendPubrel(entry);
       else this.#sendPublish(entry, true);
     }
@@ -303,7 +320,7 @@ export class SessionClient {
     this.#options.history.note(this.clientId, `< ${cmd} #${messageId} ${reasonCode || ""}`);
     if (entry === undefined) {
       this.#violation(`${cmd} of nothing, #${messageId}`);
-    } else if (reasonCode >= 0x80) {
+    } else if (reasonCode >= 0x80 && !(cmd === "pubcomp" && entry.isResumed && reasonCode === notFound)) {
       this.#violation(`${cmd} ${reasonCode} of #${messageId}`);
     } else if (cmd === "pubrec" && entry.qos === 2) {
       entry.acknowledged.resolve();
@@ -368,9 +385,8 @@ export class SessionClient {
 
   /** In order [MQTT-4.6.0-2]; a lazy client waits until some have come, or a moment. */
   #answer(packet: Packet): void {
-    const { random, isLazy } = this.#options;
     this.#late.push(packet);
-    if (isLazy !== true || randomBool(random, 0.2)) this.#flushLate();
+    if (!this.isLazy || randomBool(this.#options.random, 0.2)) this.#flushLate();
     else if (this.#late.length === 1) void this.#flushSoon();
   }
 

@@ -1,0 +1,319 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { pick, type Random, randomBool, randomInt } from "@canopy/base";
+import {
+  type Broker,
+  Ledger,
+  type LedgerReport,
+  mqttJs,
+  RawClient,
+  startBroker,
+  testScope,
+  waitFor,
+} from "@canopy/testkit";
+import { expect, test } from "vitest";
+import { History } from "./crash/history.ts";
+import { type Plan, planned } from "./crash/plan.ts";
+import { type Lane, mqttJsSender, Publisher, rawSender, type Sender } from "./crash/publisher.ts";
+import { RetainedWriter } from "./crash/retained.ts";
+import { SessionClient, type SessionClientOptions } from "./crash/session-client.ts";
+import { Wills } from "./crash/wills.ts";
+
+const topics = ["k/0/a", "k/0/b", "k/1/a", "k/1/b"];
+
+/** A durable subscriber, by what it is promised. */
+interface Subscriber {
+  readonly name: string;
+  readonly filters: readonly { readonly filter: string; readonly qos: 0 | 1 | 2 }[];
+  /** Of the topics, those that it gets. */
+  readonly gets: (topic: string) => boolean;
+  /** The highest QoS at which it gets a topic. */
+  readonly qos: (topic: string) => 0 | 1 | 2;
+  readonly version?: 4 | 5;
+  readonly receiveMaximum?: number;
+  readonly isLazy?: boolean;
+  /** Is away for whole rounds. */
+  readonly comesAndGoes?: boolean;
+}
+
+const all = (): boolean => true;
+
+const subscribers: readonly Subscriber[] = [
+  { name: "exact", filters: topics.map((filter) => ({ filter, qos: 2 })), gets: all, qos: () => 2 },
+  { name: "wild-1", filters: [{ filter: "k/#", qos: 1 }], gets: all, qos: () => 1, isLazy: true },
+  { name: "wild-2", filters: [{ filter: "k/+/+", qos: 2 }], gets: all, qos: () => 2, isLazy: true },
+  {
+    name: "overlapping",
+    filters: [
+      { filter: "k/#", qos: 1 },
+      { filter: "k/0/+", qos: 2 },
+      { filter: "k/+/a", qos: 0 },
+    ],
+    gets: all,
+    qos: (topic) => (topic.startsWith("k/0/") ? 2 : 1),
+    isLazy: true,
+  },
+  {
+    name: "narrow",
+    filters: [{ filter: "k/1/#", qos: 2 }],
+    gets: (topic) => topic.startsWith("k/1/"),
+    qos: () => 2,
+    receiveMaximum: 3,
+    isLazy: true,
+  },
+  {
+    name: "old",
+    filters: [{ filter: "k/0/a", qos: 2 }],
+    gets: (topic) => topic === "k/0/a",
+    qos: () => 2,
+    version: 4,
+    isLazy: true,
+  },
+  {
+    name: "away-1",
+    filters: [{ filter: "k/+/b", qos: 1 }],
+    gets: (topic) => topic.endsWith("/b"),
+    qos: () => 1,
+    comesAndGoes: true,
+  },
+  {
+    name: "away-2",
+    filters: [{ filter: "k/0/#", qos: 2 }],
+    gets: (topic) => topic.startsWith("k/0/"),
+    qos: () => 2,
+    isLazy: true,
+    comesAndGoes: true,
+  },
+];
+
+interface World {
+  readonly broker: Broker;
+  readonly plan: Plan;
+  readonly history: History;
+  readonly ledger: Ledger;
+  readonly clients: Map<string, SessionClient>;
+  readonly lanes: Lane[];
+  readonly publishers: Publisher[];
+  readonly retained: RetainedWriter;
+  readonly wills: Wills;
+  acknowledged: number;
+}
+
+test("kill -9 at any moment loses nothing that was acknowledged, and breaks no promise", {
+  timeout: 3_600_000,
+}, async () => {
+  const world = await build(planned("kill loop", 10));
+  const { broker, plan, history, clients } = world;
+  const { random } = plan;
+  try {
+    for (const publisher of world.publishers) publisher.start();
+    world.retained.start();
+    for (let round = 1; round <= plan.rounds; round++) {
+      await comeAndGo(clients, random);
+      await world.wills.begin(round);
+      await busyUntilAMoment(world);
+      history.note("broker", `kill -9, round ${round}`);
+      await broker.kill9();
+      await broker.start();
+      history.note("broker", "started again");
+      expect(history.violations, `seed ${plan.seed}`).toEqual([]);
+    }
+    await settle(world);
+    await check(world);
+  } catch (error) {
+    const lines = broker.log.map((line) => JSON.stringify(line));
+    for (const line of [...lines, ...broker.stderr]) history.note("broker", line);
+    const path = history.write(`kill-loop-${plan.seed}`);
+    throw new Error(`CANOPY_CRASH_SEED=${plan.seed}, what happened is in ${path}`, {
+      cause: error,
+    });
+  }
+});
+
+async function build(plan: Plan): Promise<World> {
+  const scope = testScope();
+  const broker = await startBroker(
+    { timeout: 30_000, set: { "store.segmentBytes": "64KiB", "session.snapshotEvery": "256KiB" } },
+    scope,
+  );
+  const history = new History();
+  const ledger = new Ledger();
+  const base = { address: () => broker.tcp, history, random: plan.random, scope };
+  const retained = new RetainedWriter(await staying({ ...base, clientId: "retainer" }));
+  const wills = new Wills(base);
+  const world: World = {
+    broker,
+    plan,
+    history,
+    ledger,
+    clients: new Map(),
+    lanes: [],
+    publishers: [],
+    retained,
+    wills,
+    acknowledged: 0,
+  };
+  await wills.watch();
+  for (const sender of await senders(world, base)) {
+    const lanes = lanesOf(sender.name, plan.random);
+    world.lanes.push(...lanes);
+    world.publishers.push(
+      new Publisher(sender, lanes, ledger, () => {
+        world.acknowledged++;
+      }),
+    );
+  }
+  for (const subscriber of subscribers) await subscribe(world, subscriber, base);
+  await subscribeShared(world, base);
+  await subscribeMqttJs(world);
+  return world;
+}
+
+type Base = Pick<SessionClientOptions, "address" | "history" | "random" | "scope">;
+
+async function staying(options: SessionClientOptions): Promise<SessionClient> {
+  const client = new SessionClient(options);
+  await client.stay();
+  return client;
+}
+
+async function senders({ broker, history }: World, base: Base): Promise<Sender[]> {
+  const raw5 = await staying({ ...base, clientId: "raw5" });
+  const raw4 = await staying({ ...base, clientId: "raw4", version: 4 });
+  const js5 = await mqttJsSender(broker.url, "js5", 5, history, base.scope);
+  const js4 = await mqttJsSender(broker.url, "js4", 4, history, base.scope);
+  return [rawSender(raw5), rawSender(raw4), js5, js4];
+}
+
+function lanesOf(publisher: string, random: Random): Lane[] {
+  const [first, second] = [pick(random, topics), pick(random, topics)];
+  return [
+    { name: `${publisher}:0`, topic: pick(random, topics), qos: 0 },
+    { name: `${publisher}:1`, topic: first, qos: 1 },
+    { name: `${publisher}:2`, topic: second, qos: 2 },
+  ];
+}
+
+async function subscribe(world: World, subscriber: Subscriber, base: Base): Promise<void> {
+  const { name, filters, version, receiveMaximum, isLazy, gets } = subscriber;
+  const from = world.lanes.filter(({ topic }) => gets(topic)).map((lane) => lane.name);
+  world.ledger.subscribe(name, from);
+  const client = await staying({
+    ...base,
+    clientId: name,
+    ...(version && { version }),
+    ...(receiveMaximum && { receiveMaximum }),
+    ...(isLazy && { isLazy }),
+    received: ({ payload }) => world.ledger.receive(name, payload),
+  });
+  world.clients.set(name, client);
+  await client.subscribe(filters);
+}
+
+/** Three members of a durable group, one of which is away most of the time. */
+async function subscribeShared(world: World, base: Base): Promise<void> {
+  world.ledger.subscribe("group", world.lanes.map(({ name }) => name));
+  for (const member of [1, 2, 3]) {
+    const name = `member-${member}`;
+    const client = await staying({
+      ...base,
+      clientId: name,
+      isLazy: member !== 1,
+      received: ({ payload }) => world.ledger.receive("group", payload),
+    });
+    world.clients.set(name, client);
+    await client.subscribe([{ filter: "$share/group/k/#", qos: 2 }]);
+  }
+}
+
+async function subscribeMqttJs({ broker, ledger, lanes, history }: World): Promise<void> {
+  for (const version of [4, 5] as const) {
+    const name = `js-sub-${version}`;
+    ledger.subscribe(name, lanes.map((lane) => lane.name));
+    const client = await mqttJs(broker.url, {
+      clientId: name,
+      clean: false,
+      resubscribe: false,
+      protocolVersion: version,
+      reconnectPeriod: 20,
+      ...(version === 5 && { properties: { sessionExpiryInterval: 3600 } }),
+    });
+    client.on("error", () => {});
+    client.on("message", (_topic, payload, { messageId, dup }) => {
+      history.note(name, `< ${payload.toString()} #${messageId}${dup ? " dup" : ""}`);
+      ledger.receive(name, payload);
+    });
+    await client.subscribeAsync("k/#", { qos: version === 5 ? 2 : 1 });
+  }
+}
+
+async function comeAndGo(clients: ReadonlyMap<string, SessionClient>, random: Random) {
+  const some = subscribers.filter((subscriber) => subscriber.comesAndGoes).map(({ name }) => name);
+  for (const name of [...some, "member-3"]) {
+    const client = clients.get(name) as SessionClient;
+    if (randomBool(random, 0.6)) await (randomBool(random) ? client.vanish() : client.leave());
+    else await client.stay();
+  }
+}
+
+/** Sometimes right after the start, when windows are being resumed; else among messages. */
+async function busyUntilAMoment(world: World): Promise<void> {
+  const { random } = world.plan;
+  const wanted = world.acknowledged + (randomBool(random, 0.25) ? 0 : randomInt(random, 1500));
+  await waitFor(() => world.acknowledged >= wanted, { timeout: 60_000, what: "acknowledgements" });
+  for (let turns = randomInt(random, 20); turns > 0; turns--) await turn();
+}
+
+/** Everything comes back, and everything that is due arrives. */
+async function settle(world: World): Promise<void> {
+  const { clients, publishers, retained, ledger, wills } = world;
+  await Promise.all([...clients.values()].map((client) => client.stay()));
+  await Promise.all([...publishers.map((publisher) => publisher.stop()), retained.stop()]);
+  // a last message of each lane, behind which nothing of it is due
+  for (const { lanes, one } of publishers.map((p) => ({ lanes: p.lanes, one: p.one.bind(p) }))) {
+    for (const lane of lanes) await one(lane);
+  }
+  for (const client of clients.values()) client.isLazy = false;
+  const unreleased = () => [...clients.values()].reduce((sum, c) => sum + c.unreleased, 0);
+  const due = () => ledger.missing + unreleased();
+  const what = () => `${ledger.missing} messages, ${unreleased()} PUBREL: ${some(ledger.report())}`;
+  // as long as anything comes it is not lost
+  for (let left = due(); left > 0; left = due()) {
+    const before = left;
+    await waitFor(() => due() < before, { timeout: 30_000, what });
+  }
+  await wills.settle();
+}
+
+function some({ lost }: LedgerReport): string {
+  return JSON.stringify(lost.slice(0, 20));
+}
+
+async function check(world: World): Promise<void> {
+  const { ledger, history, broker, retained, lanes, clients } = world;
+  const { lost, duplicated, outOfOrder, unexpected, ...sums } = ledger.report();
+  const laneOf = new Map(lanes.map((lane) => [lane.name, lane]));
+  const resumed = [...clients.values()].reduce((sum, client) => sum + client.resumed, 0);
+  const twice = duplicated.filter(({ subscriber, publisher }) => {
+    const { qos, topic } = laneOf.get(publisher) as Lane;
+    return qos !== 1 && Math.min(qos, qosAt(subscriber, topic)) !== 1;
+  });
+  // members of a group have their messages in no common order
+  const disordered = outOfOrder.filter(({ subscriber }) => subscriber !== "group");
+  console.log("kill loop:", { ...sums, duplicated: duplicated.length, resumed });
+  expect({ lost, twice, disordered, unexpected }).toEqual({
+    lost: [],
+    twice: [],
+    disordered: [],
+    unexpected: [],
+  });
+  expect(history.violations).toEqual([]);
+  await retained.check(await RawClient.connected(broker.tcp, { clientId: "looks" }));
+  expect(broker.stderr).toEqual([]);
+  expect(broker.log.filter(({ level }) => level === "error")).toEqual([]);
+  expect(await broker.stop()).toEqual({ code: 0, signal: null });
+}
+
+function qosAt(subscriber: string, topic: string): number {
+  if (subscriber === "js-sub-4") return 1;
+  return subscribers.find(({ name }) => name === subscriber)?.qos(topic) ?? 2;
+}

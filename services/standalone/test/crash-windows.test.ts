@@ -1,0 +1,128 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { RawClient, startBroker, waitFor } from "@canopy/testkit";
+import { describe, expect, test } from "vitest";
+
+const durable = { clean: false, properties: { sessionExpiryInterval: 3600 } };
+
+describe.each(["kill -9", "SIGTERM"])("after %s", (how) => {
+  const crash = async (broker: Awaited<ReturnType<typeof startBroker>>): Promise<void> => {
+    if (how === "kill -9") await broker.kill9();
+    else expect(await broker.stop()).toMatchObject({ code: 0 });
+    await broker.start();
+  };
+
+  test("a subscriber's unfinished QoS 2 window is resumed under its packet identifiers", async () => {
+    const broker = await startBroker();
+    const fields = { clientId: "subscriber", ...durable };
+    const publisher = await RawClient.connected(broker.tcp);
+    let subscriber = await RawClient.connected(broker.tcp, fields);
+    await subscriber.subscribe("t", { qos: 2 });
+    for (const payload of ["untouched", "received", "released", "finished"]) {
+      await publisher.publish("t", payload, { qos: 2 });
+    }
+    const ids = new Map<string, number>();
+    for (let i = 0; i < 4; i++) {
+      const { payload, messageId = 0, dup } = await subscriber.expect("publish", { qos: 2 });
+      expect(dup).toBe(false);
+      ids.set(payload.toString(), messageId);
+    }
+    const idOf = (payload: string) => ids.get(payload) as number;
+    for (const payload of ["released", "finished"]) {
+      subscriber.send({ cmd: "pubrec", messageId: idOf(payload) });
+      await subscriber.expect("pubrel", { messageId: idOf(payload) });
+    }
+    subscriber.send({ cmd: "pubcomp", messageId: idOf("finished") });
+    // a later exchange is committed with or after that PUBCOMP
+    subscriber.send({ cmd: "pubrec", messageId: idOf("received") });
+    await subscriber.expect("pubrel", { messageId: idOf("received") });
+
+    await crash(broker);
+    subscriber = await RawClient.connected(broker.tcp, fields);
+    // [MQTT-4.4.0-1]: DUP and the same identifier [MQTT-3.3.1-1]
+    const messageId = idOf("untouched");
+    await subscriber.find("publish", { payload: "untouched", qos: 2, dup: true, messageId });
+    await subscriber.find("pubrel", { messageId: idOf("received") });
+    await subscriber.find("pubrel", { messageId: idOf("released") });
+    expect(subscriber.waiting.filter(({ cmd }) => cmd === "publish")).toEqual([]);
+    for (const payload of ["received", "released"]) {
+      subscriber.send({ cmd: "pubcomp", messageId: idOf(payload) });
+    }
+    subscriber.send({ cmd: "pubrec", messageId });
+    await subscriber.find("pubrel", { messageId });
+    subscriber.send({ cmd: "pubcomp", messageId });
+    const later = await RawClient.connected(broker.tcp);
+    await later.publish("t", "later", { qos: 2 });
+    await subscriber.expect("publish", { payload: "later", qos: 2, dup: false });
+  });
+
+  test("a publisher's QoS 2 messages are taken once, wherever they stood", async () => {
+    const broker = await startBroker();
+    const fields = { clientId: "publisher", ...durable };
+    const subscriber = { clientId: "subscriber", ...durable };
+    const first = await RawClient.connected(broker.tcp, subscriber);
+    await first.subscribe("t", { qos: 2 });
+    await first.disconnect();
+    let publisher = await RawClient.connected(broker.tcp, fields);
+    const stored = publisher.sendPublish("t", "stored", { qos: 2 });
+    await publisher.expect("pubrec", { messageId: stored, reasonCode: 0 });
+    const unanswered = publisher.sendPublish("t", "unanswered", { qos: 2 });
+
+    await crash(broker);
+    publisher = await RawClient.connected(broker.tcp, fields);
+    publisher.sendPublish("t", "stored", { qos: 2, messageId: stored, dup: true });
+    await publisher.expect("pubrec", { messageId: stored, reasonCode: 0 });
+    publisher.sendPublish("t", "unanswered", { qos: 2, messageId: unanswered, dup: true });
+    await publisher.expect("pubrec", { messageId: unanswered, reasonCode: 0 });
+    for (const messageId of [stored, unanswered]) {
+      publisher.send({ cmd: "pubrel", messageId });
+      await publisher.expect("pubcomp", { messageId, reasonCode: 0 });
+    }
+    // an identifier that is free again is a new message
+    publisher.sendPublish("t", "new", { qos: 2, messageId: stored });
+    await publisher.expect("pubrec", { messageId: stored, reasonCode: 0 });
+
+    const again = await RawClient.connected(broker.tcp, subscriber);
+    again.acknowledge = true;
+    const payloads = () =>
+      again.waiting.flatMap((packet) => (packet.cmd === "publish" ? [String(packet.payload)] : []));
+    await waitFor(() => payloads().includes("new"));
+    expect(payloads()).toEqual(["stored", "unanswered", "new"]);
+  });
+
+  test("QoS 1 deliveries that were not acknowledged come again, those that were do not", async () => {
+    const broker = await startBroker({ set: { "session.progressInterval": "10ms" } });
+    const fields = { clientId: "subscriber", ...durable };
+    const publisher = await RawClient.connected(broker.tcp);
+    let subscriber = await RawClient.connected(broker.tcp, fields);
+    await subscriber.subscribe([
+      { topic: "t", qos: 1 },
+      { topic: "progress", qos: 2 },
+    ]);
+    for (const payload of ["first", "second", "third"]) {
+      await publisher.publish("t", payload, { qos: 1 });
+    }
+    const ids: number[] = [];
+    for (const payload of ["first", "second", "third"]) {
+      const { messageId = 0 } = await subscriber.expect("publish", { payload, qos: 1 });
+      ids.push(messageId);
+    }
+    const before = await sessionLogSize(broker.data);
+    const [first = 0, second = 0] = ids;
+    subscriber.sendBytes(Uint8Array.of(0x40, 2, first >> 8, first, 0x40, 2, second >> 8, second));
+    // nothing else is being written
+    await waitFor(async () => (await sessionLogSize(broker.data)) > before, { what: "progress" });
+
+    await crash(broker);
+    subscriber = await RawClient.connected(broker.tcp, fields);
+    await subscriber.expect("publish", { payload: "third", qos: 1 });
+    await subscriber.expectQuiet();
+  });
+});
+
+async function sessionLogSize(data: string): Promise<number> {
+  const folder = join(data, "sessions");
+  let sum = 0;
+  for (const name of await readdir(folder)) sum += (await stat(join(folder, name))).size;
+  return sum;
+}
