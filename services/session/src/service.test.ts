@@ -123,6 +123,17 @@ describe("opening", () => {
   });
 });
 
+test("a gateway that goes down keeps nothing of what it was opening then", async () => {
+  const h = await Harness.start();
+  const gateway = await h.sessions.register(idlePeer);
+  await h.sessions.open(openRequest(gateway, { clientId: "before" }));
+  // Proposed, and applied before the gateway's end, which is behind it in the log.
+  const opening = h.sessions.open(openRequest(gateway, { clientId: "during" }));
+  const down = h.sessions.gatewayDown(gateway);
+  await Promise.allSettled([opening, down]);
+  expect(h.sessions.counts()).toMatchObject({ sessions: 2, connected: 0 });
+});
+
 describe("subscribing", () => {
   test("the subscribes of one turn ask for the heads once", async () => {
     const h = await Harness.start();

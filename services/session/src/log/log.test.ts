@@ -1,5 +1,5 @@
-import { readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, stat, truncate, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { pick, randomBool, randomInt, seededRandom } from "@canopy/base";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import { FaultyDisk } from "../../test/faulty-disk.ts";
 import { memoryLogger } from "../../test/harness.ts";
 import { contentOf, openLog, propose } from "../../test/log-harness.ts";
 import { nodeDisk } from "./disk.ts";
+import { HEADER_BYTES } from "./header.ts";
 
 const unavailable = expect.objectContaining({ code: "unavailable" });
 
@@ -242,6 +243,58 @@ describe("a failing disk", () => {
   });
 });
 
+describe("the next file", () => {
+  test("is begun only when the one before is on the disk, also without syncs", async () => {
+    const directory = await tempDir();
+    const disk = new FaultyDisk();
+    const options = { disk, segmentBytes: 100, durability: "os" } as const;
+    const { log } = await openLog(directory, options);
+    const seen: string[] = [];
+    disk.before = (operation, path) => {
+      seen.push(`${operation} ${basename(path).replace(/^log-0+|\.tmp$/g, "")}`);
+    };
+    for (const text of numbered(1, 3)) await propose(log, text);
+    expect(seen).toEqual([
+      "write 1.seg",
+      "write 1.seg",
+      "sync 1.seg",
+      "create 3.seg",
+      "write 3.seg",
+      "sync 3.seg",
+      "rename 3.seg",
+      `syncDirectory ${basename(directory)}`,
+      "write 3.seg",
+    ]);
+  });
+
+  test("is not begun behind what a failed write has left", async () => {
+    const directory = await tempDir();
+    const disk = new FaultyDisk();
+    const { log, recorder } = await openLog(directory, { disk, snapshotEvery: 1_000 });
+    const slow = Promise.withResolvers<void>();
+    const isSnapshot = (path: string) => path.includes("snapshot-");
+    // A snapshot is under way until enough has collected for another one.
+    disk.before = (_operation, path) => (isSnapshot(path) ? slow.promise : undefined);
+    for (const text of numbered(1, 100)) await propose(log, text);
+    disk.partOfWrite = 50;
+    disk.before = (operation, path) => {
+      if (isSnapshot(path)) return slow.promise;
+      if (operation === "write" || operation === "truncate") throw new Error("EIO");
+      return undefined;
+    };
+    await expect(propose(log, "lost")).rejects.toEqual(unavailable);
+    slow.resolve();
+    await waitFor(async () => (await readdir(directory)).some((name) => name.endsWith(".snap")));
+    disk.heal();
+    for (const text of numbered(101, 110)) await propose(log, text);
+    const files = (await readdir(directory)).filter((name) => name.endsWith(".seg"));
+    expect(files.length).toBeGreaterThan(0);
+    await log.close();
+    expect(recorder.commands).toEqual(numbered(1, 110));
+    expect(await contentOf(directory)).toEqual(numbered(1, 110));
+  });
+});
+
 test("whatever fails when, the log has exactly what it acknowledged", async () => {
   const operations = ["create", "write", "truncate", "sync", "syncDirectory", "rename"] as const;
   for (let seed = 1; seed <= 25; seed++) {
@@ -281,6 +334,19 @@ describe("a directory", () => {
     await writeFile(join(directory, "notes.txt"), "not ours");
     expect(await contentOf(directory)).toEqual(["one"]);
     expect((await readdir(directory)).sort()).toEqual(["log-0000000000000001.seg", "notes.txt"]);
+  });
+
+  test("with an empty file at the end and a loss before it is refused", async () => {
+    const directory = await tempDir();
+    const { log } = await openLog(directory, { segmentBytes: 100 });
+    for (const text of numbered(1, 3)) await propose(log, text);
+    await log.close();
+    const [first, second] = (await readdir(directory)).sort().map((name) => join(directory, name));
+    await truncate(second!, HEADER_BYTES);
+    expect(await contentOf(directory)).toEqual(numbered(1, 2));
+    // The second file was begun when the first was on disk, so this was no torn write.
+    await truncate(first!, (await stat(first!)).size - 1);
+    await expect(openLog(directory)).rejects.toEqual(expect.objectContaining({ code: "missing" }));
   });
 
   test("from which a file is missing is refused", async () => {
