@@ -60,6 +60,15 @@ describe("calls from within calls", () => {
     expect(effects.afterEnd).toEqual([]);
   });
 
+  test("an end when a message is given on is the last effect", () => {
+    const scene = opened(new Scene({ receiveMaximum: 1 }), { version: 4 });
+    const { connection, effects } = scene;
+    effects.publish = () => connection.refused(0x97, "no room");
+    scene.client(wire.publish(4, "a", { qos: 1 }), wire.pingreq());
+    expect(effects.ending).toMatchObject({ reasonCode: 0x97 });
+    expect(effects.afterEnd).toEqual([]);
+  });
+
   test("a receipt may be gone at once", () => {
     const scene = opened(new Scene());
     const { connection, effects } = scene;
