@@ -106,7 +106,7 @@ interface Shared {
 function makeShards(shards: Shard[], options: StoreServiceOptions, shared: Shared): void {
   const { store, clock, timers, logger, waitTimeout, limits } = options;
   const maxUnsettledBytes = options.maxUnsettledBytes ?? MAX_UNSETTLED_BYTES;
-  const pusher = new Pusher(logger);
+  const pusher = new Pusher();
   const own = { store, clock, timers, logger, waitTimeout, limits, maxUnsettledBytes, pusher };
   for (let number = 0; number < options.shards; number++) {
     shards.push(new Shard(number, { ...own, ...shared }));

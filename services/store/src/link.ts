@@ -1,4 +1,5 @@
-import type { PublishBatch, ShardPeer } from "@canopy/store";
+import type { Logger } from "@canopy/base";
+import type { Dispatch, PublishBatch, Push, ShardPeer } from "@canopy/store";
 import type { Member } from "./share/member.ts";
 
 /** Who gave a batch and hears what became of it. */
@@ -22,9 +23,30 @@ export class GatewayLink implements Origin {
   indexes: number[] = [];
   offsets: number[] = [];
 
-  constructor(gateway: number, peer: ShardPeer) {
+  readonly #logger: Logger;
+
+  constructor(gateway: number, peer: ShardPeer, logger: Logger) {
     this.gateway = gateway;
     this.peer = peer;
+    this.#logger = logger;
+  }
+
+  push(push: Push): void {
+    if (this.closed) return;
+    try {
+      this.peer.push(push);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  dispatch(dispatch: Dispatch): void {
+    if (this.closed) return;
+    try {
+      this.peer.dispatch(dispatch);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   answered(batch: PublishBatch, index: number, reasonCode: number): void {
@@ -33,5 +55,10 @@ export class GatewayLink implements Origin {
 
   released(batch: PublishBatch): void {
     this.peer.released(batch);
+  }
+
+  /** One gateway's mistake must not keep messages from the others. */
+  #failed(error: unknown): void {
+    this.#logger.error({ err: error, gateway: this.gateway }, "a gateway failed to take a message");
   }
 }

@@ -1,16 +1,10 @@
-import type { Logger } from "@canopy/base";
 import type { Offset, Push, Records } from "@canopy/store";
 import type { GatewayLink } from "./link.ts";
 import type { Match } from "./match.ts";
 
 /** Collects what goes to each gateway, so that each gets one push for all of it. */
 export class Pusher {
-  readonly #logger: Logger;
   #links: GatewayLink[] = [];
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
 
   /** In ascending order of index. */
   add(match: Match, index: number, offset: Offset): void {
@@ -35,16 +29,6 @@ export class Pusher {
       link.indexes = [];
       link.offsets = [];
     }
-    for (let i = 0; i < links.length; i++) this.#send(links[i] as GatewayLink, pushes[i] as Push);
-  }
-
-  #send(link: GatewayLink, push: Push): void {
-    if (link.closed) return;
-    try {
-      link.peer.push(push);
-    } catch (error) {
-      // One gateway's mistake must not keep the message from the others.
-      this.#logger.error({ err: error, gateway: link.gateway }, "a gateway failed to take a push");
-    }
+    for (let i = 0; i < links.length; i++) (links[i] as GatewayLink).push(pushes[i] as Push);
   }
 }

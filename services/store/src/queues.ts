@@ -1,4 +1,4 @@
-import type { QueueStat } from "@canopy/store";
+import type { Offset, QueueStat } from "@canopy/store";
 
 /** What the owner knows of a queue that has messages in its shard, or is about to. */
 export class QueueState {
@@ -7,11 +7,14 @@ export class QueueState {
   bytes = 0;
   /** Appends with messages for it that have not settled. */
   pending = 0;
-  /** How often messages came. */
-  changes = 0;
+  /** Messages and bytes that came since the start. */
+  arrived = 0;
+  arrivedBytes = 0;
   /** Bytes and messages that came since limits were applied. */
   fresh = 0;
   freshMessages = 0;
+  /** Up to where it was trimmed. */
+  trimmed: Offset = 0;
   /** It is among those that have to be looked at soon. */
   isTouched = false;
   /** Milliseconds until the next look; grows while nothing happens. */
@@ -20,6 +23,12 @@ export class QueueState {
   constructor(name: string) {
     this.name = name;
   }
+}
+
+/** A queue as it was when the backend was asked about it. */
+export interface Arrived {
+  readonly arrived: number;
+  readonly arrivedBytes: number;
 }
 
 /** One append's messages for one queue. */
@@ -67,7 +76,8 @@ export class ShardQueues {
     state.pending--;
     this.touch(state);
     if (!isStored) return;
-    state.changes++;
+    state.arrived += indexes.length;
+    state.arrivedBytes += bytes;
     state.fresh += bytes;
     state.freshMessages += indexes.length;
     this.#count(state, state.messages + indexes.length, state.bytes + bytes);
@@ -94,14 +104,15 @@ export class ShardQueues {
   }
 
   /**
-   * The backend's count, asked for when the queue had changed so many times, takes the place of the
-   * owner's. An empty queue is forgotten; false then.
+   * The backend's count takes the place of the owner's, plus what has arrived since the backend was
+   * asked. An empty queue is forgotten; false then.
    */
-  learn(stat: QueueStat, changes: number): boolean {
+  learn(stat: QueueStat, since: Arrived): boolean {
     const state = this.#open(stat.queue);
-    if (state.changes !== changes) return true;
-    this.#count(state, stat.messages, stat.bytes);
-    if (stat.messages > 0 || state.pending > 0) return true;
+    const arrived = state.arrived - since.arrived;
+    const bytes = stat.bytes + state.arrivedBytes - since.arrivedBytes;
+    this.#count(state, stat.messages + arrived, bytes);
+    if (state.messages > 0 || state.pending > 0) return true;
     this.#states.delete(stat.queue);
     return false;
   }

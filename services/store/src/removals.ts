@@ -1,5 +1,6 @@
 import type { Logger } from "@canopy/base";
 import type { Shard } from "./shard.ts";
+import { isShared } from "./share/name.ts";
 
 /** Queues that go, in every shard, behind everything that was on its way to them. */
 export class Removals {
@@ -34,6 +35,8 @@ export class Removals {
   async #remove(shard: Shard, name: string): Promise<void> {
     try {
       await shard.pipeline.barrier();
+      // Nothing of it was ever stored here, as for nearly all shards and filters.
+      if (!shard.queues.has(name) && !isShared(name)) return;
       await shard.owner.require().remove(name);
       shard.queues.removed(name);
     } catch (error) {

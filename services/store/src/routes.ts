@@ -1,14 +1,9 @@
 import type { RouteChange } from "@canopy/session";
 import { Queue } from "./queue.ts";
 import type { Removals } from "./removals.ts";
+import { isShared } from "./share/name.ts";
 import type { Shares } from "./share/shares.ts";
 import type { Subscribers } from "./subscribers.ts";
-
-const SHARE_PREFIX = "$share/";
-
-export function isShared(filter: string): boolean {
-  return filter.startsWith(SHARE_PREFIX);
-}
 
 /** Which filters have a queue: an ordered stream of changes from the sessions. */
 export class Routes {

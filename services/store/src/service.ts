@@ -35,8 +35,7 @@ export class StoreService implements Lifecycle {
     await maintenance.stop();
     await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
     await removals.idle();
-    progress.stop();
-    await progress.flush();
+    await progress.stop();
     await Promise.all(shards.map((shard) => shard.close()));
   }
 }

@@ -30,7 +30,7 @@ export class ShardsPort implements Shards {
 
   register(gateway: number, peer: ShardPeer): void {
     this.unregister(gateway);
-    this.#links.set(gateway, new GatewayLink(gateway, peer));
+    this.#links.set(gateway, new GatewayLink(gateway, peer, this.#parts.options.logger));
   }
 
   unregister(gateway: number): void {

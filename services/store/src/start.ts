@@ -1,10 +1,12 @@
 import type { Parts } from "./compose.ts";
 import { WILL_KEYS } from "./receipts.ts";
-import { isShared } from "./routes.ts";
 import type { Shard } from "./shard.ts";
+import { isShared } from "./share/name.ts";
 
 /** So many small reads are under way at once while a shard starts. */
 const AT_ONCE = 64;
+
+const NOTHING_ARRIVED = { arrived: 0, arrivedBytes: 0 };
 
 /** Opens all shards, and brings what is known of them in memory up to what is on disk. */
 export async function openShards(parts: Parts): Promise<void> {
@@ -18,7 +20,7 @@ export async function openShards(parts: Parts): Promise<void> {
 async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]): Promise<void> {
   const store = shard.owner.require();
   for (const stat of await store.stats()) {
-    shard.queues.learn(stat, 0);
+    shard.queues.learn(stat, NOTHING_ARRIVED);
     // A session went while this shard's owner was away.
     if (!parts.routes.has(stat.queue)) parts.removals.remove(stat.queue);
   }

@@ -60,6 +60,20 @@ export class Subscribers {
         queuedGroups.push(target);
       }
     });
-    return new Match(queues, [...links], queuedGroups, directGroups, lastEntry, lastAtMostOnce);
+    return new Match(
+      orNone(queues),
+      orNone([...links]),
+      orNone(queuedGroups),
+      orNone(directGroups),
+      lastEntry,
+      lastAtMostOnce,
+    );
   }
+}
+
+const NONE: readonly never[] = [];
+
+/** There is a match for every topic, and most of its lists are empty. */
+function orNone<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list;
 }

@@ -6,8 +6,9 @@ import type { Counters } from "./counters.ts";
 import type { QueueLimits } from "./options.ts";
 import type { QueueState } from "./queues.ts";
 import type { Removals } from "./removals.ts";
-import { isShared, type Routes } from "./routes.ts";
+import type { Routes } from "./routes.ts";
 import type { Shard } from "./shard.ts";
+import { isShared } from "./share/name.ts";
 import type { Shares } from "./share/shares.ts";
 
 /** Between two looks at a queue while something happens, and at most. */
@@ -94,7 +95,10 @@ export class Trimmer {
     state.fresh = 0;
     state.freshMessages = 0;
     const lowest = Math.min(this.#lowest(name), this.#shard.owner.head);
-    if (lowest > 0) await store.trim(name, lowest);
+    if (lowest > state.trimmed) {
+      await store.trim(name, lowest);
+      state.trimmed = lowest;
+    }
     if (!(await this.#learn(state, store))) return false;
     const upTo = Math.max(await this.#excess(state, store), await this.#tooOld(state, store));
     if (upTo === 0) return true;
@@ -103,9 +107,9 @@ export class Trimmer {
   }
 
   async #learn(state: QueueState, store: ShardStore): Promise<boolean> {
-    const { changes } = state;
+    const { arrived, arrivedBytes } = state;
     const [stat] = await store.stats([state.name]);
-    return stat === undefined || this.#shard.queues.learn(stat, changes);
+    return stat === undefined || this.#shard.queues.learn(stat, { arrived, arrivedBytes });
   }
 
   /** What of the queue everybody has finished. */

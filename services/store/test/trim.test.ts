@@ -107,6 +107,23 @@ describe("limits of queues", () => {
     expect(await world.read("a", shard)).toHaveLength(5);
   });
 
+  test("counts stay right while messages keep coming", async () => {
+    const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedMessages: 100 } });
+    const shard = await fill(world, 10);
+    for (let i = 0; i < 300; i++) {
+      for (let j = 0; j < 5; j++) world.publish(1, { topic: "a", qos: 1 });
+      world.time.advance(10);
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+    await passes(world, 3);
+    const { queuedMessages, dropped } = world.shards.counts();
+    expect(queuedMessages).toBe(100);
+    expect(dropped).toBe(10 + 300 * 5 - 100);
+    expect(world.disk.shard(shard).queues.get("a")).toHaveLength(100);
+  });
+
   test("a message in two queues counts twice", async () => {
     const world = await startedWorld();
     await world.route("+");

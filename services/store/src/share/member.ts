@@ -34,6 +34,6 @@ export class Member {
   }
 
   give(dispatch: Dispatch): void {
-    if (!this.link.closed) this.link.peer.dispatch(dispatch);
+    this.link.dispatch(dispatch);
   }
 }

@@ -18,6 +18,7 @@ export class ProgressWriter {
   readonly #dirty = new Map<GroupReader, Group>();
   #timer: Timer | undefined;
   #interval = INTERVAL;
+  #isStopped = false;
 
   constructor(clock: Clock, timers: Timers, sideWrites: (shard: number) => SideWrites) {
     this.#clock = clock;
@@ -26,7 +27,7 @@ export class ProgressWriter {
   }
 
   changed(reader: GroupReader, group: Group): void {
-    if (reader.dirty) return;
+    if (reader.dirty || this.#isStopped) return;
     reader.dirty = true;
     this.#dirty.set(reader, group);
     this.#timer ??= this.#timers.set(this.#interval, () => {
@@ -49,9 +50,12 @@ export class ProgressWriter {
     await Promise.allSettled(writes);
   }
 
-  stop(): void {
+  /** The last time: what can't be written now is not tried again. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#timer?.cancel();
     this.#timer = undefined;
+    await this.flush();
   }
 
   async #write(reader: GroupReader, group: Group): Promise<void> {
