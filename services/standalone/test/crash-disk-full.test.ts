@@ -94,7 +94,8 @@ async function expectComplete({ ledger, history }: World): Promise<void> {
 }
 
 beforeAll(() => {
-  if (!isRoot) console.warn("\n!!! NOT TESTED: a full disk. Mounting a small one needs root. !!!\n");
+  if (!isRoot)
+    console.warn("\n!!! NOT TESTED: a full disk. Mounting a small one needs root. !!!\n");
 });
 
 describe.skipIf(!isRoot && !isRequired)("on a full disk", { timeout: 60_000 }, () => {
@@ -105,7 +106,8 @@ describe.skipIf(!isRoot && !isRequired)("on a full disk", { timeout: 60_000 }, (
     const old = await RawClient.connected(broker.tcp, { clientId: "v4", version: 4, clean: false });
     const unstored = await RawClient.connected(broker.tcp, { clientId: "unstored" });
     await unstored.subscribe("z/#");
-    for (const qos of [1, 2, 1, 2] as const) expect(await publish(v5, ledger, qos)).toBeLessThan(0x80);
+    for (const qos of [1, 2, 1, 2] as const)
+      expect(await publish(v5, ledger, qos)).toBeLessThan(0x80);
 
     await disk.fill();
     for (const qos of [1, 2] as const) {

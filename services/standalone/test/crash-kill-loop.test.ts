@@ -11,6 +11,7 @@ import {
   waitFor,
 } from "@canopy/testkit";
 import { expect, test } from "vitest";
+import { Changes } from "./crash/changes.ts";
 import { History } from "./crash/history.ts";
 import { type Plan, planned } from "./crash/plan.ts";
 import { type Lane, mqttJsSender, Publisher, rawSender, type Sender } from "./crash/publisher.ts";
@@ -95,6 +96,7 @@ interface World {
   readonly publishers: Publisher[];
   readonly retained: RetainedWriter;
   readonly wills: Wills;
+  readonly changes: Changes;
   acknowledged: number;
 }
 
@@ -110,6 +112,7 @@ test("kill -9 at any moment loses nothing that was acknowledged, and breaks no p
     for (let round = 1; round <= plan.rounds; round++) {
       await comeAndGo(clients, random);
       await world.wills.begin(round);
+      await world.changes.change(round);
       await busyUntilAMoment(world);
       history.note("broker", `kill -9, round ${round}`);
       await broker.kill9();
@@ -140,6 +143,7 @@ async function build(plan: Plan): Promise<World> {
   const base = { address: () => broker.tcp, history, random: plan.random, scope };
   const retained = new RetainedWriter(await staying({ ...base, clientId: "retainer" }));
   const wills = new Wills(base);
+  const changes = await Changes.open(base);
   const world: World = {
     broker,
     plan,
@@ -150,6 +154,7 @@ async function build(plan: Plan): Promise<World> {
     publishers: [],
     retained,
     wills,
+    changes,
     acknowledged: 0,
   };
   await wills.watch();
@@ -211,7 +216,10 @@ async function subscribe(world: World, subscriber: Subscriber, base: Base): Prom
 
 /** Three members of a durable group, one of which is away most of the time. */
 async function subscribeShared(world: World, base: Base): Promise<void> {
-  world.ledger.subscribe("group", world.lanes.map(({ name }) => name));
+  world.ledger.subscribe(
+    "group",
+    world.lanes.map(({ name }) => name),
+  );
   for (const member of [1, 2, 3]) {
     const name = `member-${member}`;
     const client = await staying({
@@ -228,7 +236,10 @@ async function subscribeShared(world: World, base: Base): Promise<void> {
 async function subscribeMqttJs({ broker, ledger, lanes, history }: World): Promise<void> {
   for (const version of [4, 5] as const) {
     const name = `js-sub-${version}`;
-    ledger.subscribe(name, lanes.map((lane) => lane.name));
+    ledger.subscribe(
+      name,
+      lanes.map((lane) => lane.name),
+    );
     const client = await mqttJs(broker.url, {
       clientId: name,
       clean: false,
@@ -258,8 +269,14 @@ async function comeAndGo(clients: ReadonlyMap<string, SessionClient>, random: Ra
 /** Sometimes right after the start, when windows are being resumed; else among messages. */
 async function busyUntilAMoment(world: World): Promise<void> {
   const { random } = world.plan;
-  const wanted = world.acknowledged + (randomBool(random, 0.25) ? 0 : randomInt(random, 1500));
-  await waitFor(() => world.acknowledged >= wanted, { timeout: 60_000, what: "acknowledgements" });
+  const some = [...world.clients.values()].filter(({ isOpen }) => isOpen);
+  for (let parts = randomInt(random, 4); parts > 0; parts--) {
+    const wanted = world.acknowledged + randomInt(random, 500);
+    await waitFor(() => world.acknowledged >= wanted, { timeout: 60_000, what: "PUBACK" });
+    if (some.length === 0) continue;
+    if (randomBool(random)) pick(random, some).cut();
+    else pick(random, some).takeOver();
+  }
   for (let turns = randomInt(random, 20); turns > 0; turns--) await turn();
 }
 
@@ -281,7 +298,10 @@ async function settle(world: World): Promise<void> {
     const before = left;
     await waitFor(() => due() < before, { timeout: 30_000, what });
   }
-  await wills.settle();
+  const { fired, due: dueWills, outlived } = await wills.settle();
+  expect({ fired, outlived }).toEqual({ fired: dueWills, outlived: [] });
+  const changed = await world.changes.settle();
+  expect(changed.received).toEqual(changed.due);
 }
 
 function some({ lost }: LedgerReport): string {
@@ -307,7 +327,8 @@ async function check(world: World): Promise<void> {
     unexpected: [],
   });
   expect(history.violations).toEqual([]);
-  await retained.check(await RawClient.connected(broker.tcp, { clientId: "looks" }));
+  const late = await RawClient.connected(broker.tcp, { clientId: "late" });
+  expect(await retained.problems(late)).toEqual([]);
   expect(broker.stderr).toEqual([]);
   expect(broker.log.filter(({ level }) => level === "error")).toEqual([]);
   expect(await broker.stop()).toEqual({ code: 0, signal: null });

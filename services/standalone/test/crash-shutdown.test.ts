@@ -1,5 +1,5 @@
-import { Ledger, startBroker, testScope, waitFor } from "@canopy/testkit";
 import { randomInt } from "@canopy/base";
+import { Ledger, startBroker, testScope, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { History } from "./crash/history.ts";
 import { planned } from "./crash/plan.ts";

@@ -1,4 +1,4 @@
-import { seededRandom, type Random } from "@canopy/base";
+import { type Random, seededRandom } from "@canopy/base";
 
 /** A run's size and chance, by the environment for long runs. */
 export interface Plan {

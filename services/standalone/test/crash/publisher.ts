@@ -34,13 +34,17 @@ export async function mqttJsSender(
   history: History,
   scope: Scope,
 ): Promise<Sender> {
-  const client = await mqttJs(url, {
-    clientId,
-    clean: false,
-    protocolVersion: version,
-    reconnectPeriod: 20,
-    ...(version === 5 && { properties: { sessionExpiryInterval: 3600 } }),
-  }, scope);
+  const client = await mqttJs(
+    url,
+    {
+      clientId,
+      clean: false,
+      protocolVersion: version,
+      reconnectPeriod: 20,
+      ...(version === 5 && { properties: { sessionExpiryInterval: 3600 } }),
+    },
+    scope,
+  );
   client.on("error", () => {});
   client.on("connect", ({ sessionPresent }) => {
     history.note(clientId, `connack session ${sessionPresent}`);
@@ -85,12 +89,7 @@ export class Publisher {
   #stopped = false;
   #running: Promise<void>[] = [];
 
-  constructor(
-    sender: Sender,
-    lanes: readonly Lane[],
-    ledger: Ledger,
-    onAcknowledged: () => void,
-  ) {
+  constructor(sender: Sender, lanes: readonly Lane[], ledger: Ledger, onAcknowledged: () => void) {
     this.sender = sender;
     this.lanes = lanes;
     this.#ledger = ledger;

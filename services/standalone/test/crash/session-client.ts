@@ -76,6 +76,7 @@ export class SessionClient {
   #running: Promise<void> | undefined;
   #hasSession = false;
   #opened = new Deferred();
+  #abandon = new Deferred();
   #lastId = 0;
   readonly #outgoing = new Map<number, Outgoing>();
   /** Payloads of QoS 2 messages whose PUBREL has not come. */
@@ -135,6 +136,16 @@ export class SessionClient {
     await this.#running;
   }
 
+  /** The connection is reset; it connects again. */
+  cut(): void {
+    this.#link?.transport.destroy();
+  }
+
+  /** Connects again, and leaves it to the broker to end the connection that it has [MQTT-3.1.4-3]. */
+  takeOver(): void {
+    this.#abandon.resolve();
+  }
+
   /** Does not connect again when this connection is lost. */
   stayAway(): void {
     this.#wanted = false;
@@ -161,6 +172,22 @@ export class SessionClient {
         () => false,
       );
       if (isGranted) return;
+    }
+  }
+
+  /** Settles when the broker has answered, however many connections that takes. */
+  async unsubscribe(filter: string): Promise<void> {
+    for (;;) {
+      await this.#opened.promise;
+      const messageId = this.#nextId();
+      const answer = new Deferred();
+      this.#subscribing.set(messageId, { filters: "", answer });
+      this.#send({ cmd: "unsubscribe", messageId, unsubscriptions: [filter] });
+      const isAnswered = await answer.promise.then(
+        () => true,
+        () => false,
+      );
+      if (isAnswered) return;
     }
   }
 
@@ -214,7 +241,8 @@ export class SessionClient {
       this.#unacknowledged.clear();
       this.#late = [];
       this.#connect(link);
-      await link.closed;
+      this.#abandon = new Deferred();
+      await Promise.race([link.closed, this.#abandon.promise]);
       if (this.#isOpen) this.#opened = new Deferred();
       this.#isOpen = false;
       this.#link = undefined;
@@ -272,6 +300,10 @@ export class SessionClient {
       case "suback":
         this.#onSuback(packet);
         break;
+      case "unsuback":
+        this.#subscribing.get(packet.messageId ?? 0)?.answer.resolve();
+        this.#subscribing.delete(packet.messageId ?? 0);
+        break;
       case "disconnect":
         this.disconnected = packet.reasonCode;
         this.#options.history.note(this.clientId, `< disconnect ${packet.reasonCode}`);
@@ -320,7 +352,10 @@ export class SessionClient {
     this.#options.history.note(this.clientId, `< ${cmd} #${messageId} ${reasonCode || ""}`);
     if (entry === undefined) {
       this.#violation(`${cmd} of nothing, #${messageId}`);
-    } else if (reasonCode >= 0x80 && !(cmd === "pubcomp" && entry.isResumed && reasonCode === notFound)) {
+    } else if (
+      reasonCode >= 0x80 &&
+      !(cmd === "pubcomp" && entry.isResumed && reasonCode === notFound)
+    ) {
       this.#violation(`${cmd} ${reasonCode} of #${messageId}`);
     } else if (cmd === "pubrec" && entry.qos === 2) {
       entry.acknowledged.resolve();
@@ -412,15 +447,16 @@ export class SessionClient {
   #onSuback({ messageId = 0, granted }: PacketOf<"suback">): void {
     const request = this.#subscribing.get(messageId);
     this.#subscribing.delete(messageId);
+    const codes = granted.map(Number).join();
     if (request === undefined) this.#violation("SUBACK of nothing");
-    else if (granted.join() === request.filters) request.answer.resolve();
-    else this.#violation(`granted ${granted.join()} for ${request.filters}`);
+    else if (codes === request.filters) request.answer.resolve();
+    else this.#violation(`granted ${codes} for ${request.filters}`);
   }
 
   #nextId(): number {
     do {
       this.#lastId = (this.#lastId % 65_535) + 1;
-    } while (this.#outgoing.has(this.#lastId));
+    } while (this.#outgoing.has(this.#lastId) || this.#subscribing.has(this.#lastId));
     return this.#lastId;
   }
 
