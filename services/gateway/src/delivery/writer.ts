@@ -12,6 +12,8 @@ import { CHUNK } from "../output.ts";
 
 /** version 5 or not × QoS × retain */
 const VARIANTS = 12;
+/** Most bytes that a Topic Alias adds to a packet, growing lengths included. */
+const ALIAS_ROOM = 5;
 
 /**
  * Writes one message to many clients: encoded once for each way in which it may look, then copied,
@@ -59,8 +61,9 @@ export class PublishWriter {
       return true;
     }
     // the time spent waiting is taken off [MQTT-3.3.2-6]
-    this.#expiry = Math.ceil((expiresAt - this.#clock.wall()) / 1000);
-    return this.#expiry > 0;
+    const left = Math.ceil((expiresAt - this.#clock.wall()) / 1000);
+    this.#expiry = Math.max(0, left); // one that is sent again says so
+    return left > 0;
   }
 
   /**
@@ -89,7 +92,7 @@ export class PublishWriter {
     const size = publishLength(this.record, form);
     if (size > client.maximumPacketSize) return false;
     client.published(size);
-    if (v5 && client.aliasing) this.#alias(client, topic);
+    if (v5 && client.aliasing) this.#alias(client, topic, size);
     else if (this.#fanOut && !dup && form.subscriptionIds === undefined) {
       this.#copy(client, size, packetId);
       return true;
@@ -98,7 +101,9 @@ export class PublishWriter {
     return true;
   }
 
-  #alias(client: Client, topic: Topic): void {
+  #alias(client: Client, topic: Topic, size: number): void {
+    // a new alias makes the packet longer, which may be too long then [MQTT-3.1.2-24]
+    if (size + ALIAS_ROOM > client.maximumPacketSize) return;
     const alias = client.connection.aliases.use(topic.name);
     this.#form.alias = Math.abs(alias);
     this.#form.omitTopic = alias > 0;
