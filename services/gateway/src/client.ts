@@ -34,6 +34,9 @@ import type { Transport, TransportHandler } from "./transport.ts";
 const ANONYMOUS: Identity = { user: undefined };
 const EMPTY = Buffer.alloc(0);
 
+/** Why nothing is read from the client. */
+const HOLD = { protocol: 1, subscriptions: 2, output: 4 } as const;
+
 /**
  * One client's connection: the socket on one side, the protocol ({@link Connection}) in the middle,
  * sessions, shards and authentication on the other side. It performs the protocol's effects.
@@ -64,14 +67,16 @@ export class Client implements TransportHandler, Effects<Sub> {
   /** Filters whose draining has ended, and those whose retained values are all sent. */
   readonly drainedFilters: string[] = [];
   readonly retainedSent: string[] = [];
-  retainedStreams = 0;
   /** In this turn's list of outputs to flush. */
   dirty = false;
   /** What of the backlog counts in the gateway's sum. */
   countedBacklog = 0;
   ending: Ending | undefined = undefined;
   #keepAlive = 0;
-  #paused = false;
+  /** Sum of the reasons of {@link HOLD} that stand. */
+  #holds = 0;
+  /** What waited to be written when the keep alive had run out during a hold for output. */
+  #backlogBefore = Number.POSITIVE_INFINITY;
   #lastTopic: Topic | undefined = undefined;
   #onSettled: (() => void) | undefined = undefined;
 
@@ -111,6 +116,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   drained(): void {
     this.output.reclaim();
     this.gateway.countBacklog(this);
+    this.#hold(HOLD.output, false);
     if (!this.ended) this.outbox.pump();
   }
 
@@ -121,8 +127,7 @@ export class Client implements TransportHandler, Effects<Sub> {
 
   /** The keep alive, or the time for a CONNECT, has run out. */
   timedOut(): void {
-    if (this.#paused && this.connection.phase === "open") {
-      // it is the broker that does not read
+    if (this.#isDelayed() && this.connection.phase === "open") {
       this.gateway.wheel.schedule(this.timeout, this.gateway.clock.now() + this.#keepAlive);
     } else if (this.connection.phase === "open") {
       this.connection.fail(REASON.keepAliveTimeout, "nothing came within the keep alive time"); // [MQTT-3.1.2-22]
@@ -131,6 +136,14 @@ export class Client implements TransportHandler, Effects<Sub> {
     } else {
       this.connection.fail(REASON.unspecifiedError, "the connection was not set up in time");
     }
+  }
+
+  /** Whether it is the broker that does not read, and not the client that does not take anything. */
+  #isDelayed(): boolean {
+    if (this.#holds !== HOLD.output) return this.#holds !== 0;
+    const before = this.#backlogBefore;
+    this.#backlogBefore = this.transport.backlog;
+    return this.transport.backlog < before;
   }
 
   #decode(chunk: Buffer | undefined): void {
@@ -170,14 +183,34 @@ export class Client implements TransportHandler, Effects<Sub> {
   }
 
   hold(on: boolean): void {
+    this.#hold(HOLD.protocol, on);
+  }
+
+  /** Too many of its SUBSCRIBEs and UNSUBSCRIBEs wait. */
+  holdForSubscriptions(on: boolean): void {
+    this.#hold(HOLD.subscriptions, on);
+  }
+
+  /**
+   * A client that sends but does not take what it is sent, acknowledgements at least, is not read
+   * from until it does. What it subscribed to can't bring it here: that stops much earlier.
+   */
+  holdForOutput(): void {
+    if (this.transport.backlog <= this.gateway.limits.connectionOutputBytes * 2) return;
+    if ((this.#holds & HOLD.output) !== 0 || this.ended) return;
+    this.#backlogBefore = Number.POSITIVE_INFINITY;
+    this.#hold(HOLD.output, true);
+  }
+
+  #hold(reason: number, on: boolean): void {
+    const before = this.#holds;
+    this.#holds = on ? before | reason : before & ~reason;
     if (on) {
       this.decoder.paused = true;
-      if (!this.#paused) this.transport.pause();
-      this.#paused = true;
+      if (before === 0) this.transport.pause();
       return;
     }
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (before === 0 || this.#holds !== 0) return;
     this.transport.resume();
     // time that the broker did not read does not count
     if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;

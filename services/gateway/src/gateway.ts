@@ -253,6 +253,7 @@ export class Gateway implements Lifecycle, ShardPeer {
       client.dirty = false;
       client.output.flush();
       this.countBacklog(client);
+      client.holdForOutput();
     }
     dirty.length = 0;
     this.#scheduled = false;
@@ -336,8 +337,28 @@ export class Gateway implements Lifecycle, ShardPeer {
     return this.topics.intern(bytes, topicStart + 2, topicEnd);
   }
 
+  /**
+   * Gives a message from the store to the writer; false if it has expired, or can't be read: a
+   * damaged one must not keep back those behind it.
+   */
+  beginStored(body: Uint8Array, shard: number, offset: number): boolean {
+    try {
+      return this.writer.begin(body, 0, body.length, false);
+    } catch (error) {
+      this.logger.error({ error, shard, offset }, "a stored message is damaged");
+      return false;
+    }
+  }
+
+  /** Undefined also where the record is damaged. */
   topicOf(recordBytes: Uint8Array): Topic | undefined {
-    const record = this.#view.set(recordBytes, 0, recordBytes.length);
+    let record: RecordView;
+    try {
+      record = this.#view.set(recordBytes, 0, recordBytes.length);
+    } catch (error) {
+      this.logger.error({ error }, "a stored message is damaged");
+      return undefined;
+    }
     return this.topicAt(recordBytes, record.topicStart, record.topicEnd);
   }
 

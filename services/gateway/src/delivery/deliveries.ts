@@ -70,6 +70,7 @@ export class Deliveries {
         if (error instanceof SessionError && error.code === "closed") {
           this.#committing = [];
           for (const resolve of this.#settled.splice(0)) resolve();
+          this.flush();
           return;
         }
         this.#gateway.logger.warn({ error }, "committing deliveries failed; trying again");

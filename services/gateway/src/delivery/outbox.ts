@@ -4,6 +4,7 @@ import type { Topic } from "@canopy/topic";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import { Reader } from "./reader.ts";
+import { RetainedStreams } from "./retained.ts";
 import type { Sub, SubDelivery, Target } from "./sub.ts";
 
 /** Bytes waiting for a socket at which only acknowledgements and QoS 0 go on. */
@@ -20,6 +21,8 @@ interface Waiting {
   readonly shard: number;
   readonly offset: number;
   readonly retainedTopic: string | undefined;
+  /** A retained value, and a newer one has been sent. */
+  outdated: boolean;
 }
 
 /** A PUBLISH that leaves when its packet identifier is committed, or at a resumption. */
@@ -45,18 +48,21 @@ export class Outbox {
   readonly resend: Deque<Prepared> = new Deque();
   /** Readers may read: interests are in force and what was unfinished has been sent again. */
   started = false;
-  /** Retained topics that came live while retained values are being sent: those are newer. */
-  liveRetained: Set<string> | undefined = undefined;
-  /** Called when nothing waits in memory. */
+  readonly retained: RetainedStreams;
+  /** Called when nothing waits in memory and the socket takes more. */
   onEmpty: (() => void)[] = [];
   readonly #client: Client;
   readonly #gateway: Gateway;
   readonly #waiting = new Deque<Waiting>();
   #waitingBytes = 0;
+  /** Retained values among them, by topic name. */
+  readonly #waitingRetained = new Map<string, Waiting[]>();
+  #pumping = false;
 
   constructor(client: Client, gateway: Gateway) {
     this.#client = client;
     this.#gateway = gateway;
+    this.retained = new RetainedStreams(client, gateway, this);
   }
 
   get waiting(): number {
@@ -87,13 +93,14 @@ export class Outbox {
   /** A pushed message; `offset` is 0 where it is not stored. */
   live(target: Target, topic: Topic, shard: number, offset: number): void {
     const { record } = this.#gateway.writer;
-    if (record.retain && this.liveRetained !== undefined) this.liveRetained.add(topic.name);
+    if (record.retain) this.#outdate(topic);
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     if (target.reader && offset !== 0 && record.qos !== 0) {
       this.#offer(target, topic, qos, retain, shard, offset);
     } else if (qos === 0) {
       this.unacknowledged(topic, retain, target.idBytes);
+      if (target.sub.passed !== undefined) target.sub.passed[shard] = offset;
     } else {
       this.acknowledged(target.sub, topic, qos, retain, target.idBytes, shard, 0, undefined);
     }
@@ -128,8 +135,7 @@ export class Outbox {
     if (!this.#admit(sub)) return;
     const { record } = this.#gateway.writer;
     const copy = Buffer.from(record.bytes.subarray(record.start, record.payloadEnd));
-    this.#waitingBytes += copy.length;
-    this.#waiting.push({
+    const waiting: Waiting = {
       record: copy,
       topic,
       sub,
@@ -139,7 +145,11 @@ export class Outbox {
       shard,
       offset,
       retainedTopic,
-    });
+      outdated: false,
+    };
+    this.#waitingBytes += copy.length;
+    this.#waiting.push(waiting);
+    if (retainedTopic !== undefined) this.#noteRetained(retainedTopic, waiting);
     this.#gateway.backpressure.queued(this.#client, this.#waiting.size, this.#waitingBytes);
   }
 
@@ -175,7 +185,8 @@ export class Outbox {
   }
 
   received(delivery: SubDelivery): void {
-    if (this.#client.durable && delivery.offset !== 0) {
+    // of a durable session also those that are not stored: PUBRELs keep their order [MQTT-4.6.0-4]
+    if (this.#client.durable) {
       this.#gateway.deliveries.received(this.#client, delivery);
     } else {
       this.#client.connection.release(delivery);
@@ -199,13 +210,19 @@ export class Outbox {
 
   /** Room may have come: sends what waits, then lets readers read. */
   pump(): void {
-    if (this.#client.ended) return;
-    while (this.resend.size > 0 && this.#resendRoom())
-      this.publish(this.resend.shift() as Prepared, true);
-    while (this.#waiting.size > 0 && this.#windowRoom() > 0) this.#next();
+    // what is sent may be finished at once, which is a reason to pump: the loop at hand goes on then
+    if (this.#pumping || this.#client.ended) return;
+    this.#pumping = true;
+    try {
+      while (this.resend.size > 0 && this.#resendRoom())
+        this.publish(this.resend.shift() as Prepared, true);
+      while (this.#waiting.size > 0 && this.#windowRoom() > 0) this.#next();
+    } finally {
+      this.#pumping = false;
+    }
     this.#eased();
     if (this.#waiting.size > 0) return;
-    if (this.onEmpty.length > 0) {
+    if (this.onEmpty.length > 0 && !this.congested) {
       for (const waiter of this.onEmpty.splice(0)) waiter();
     }
     if (this.behind.size > 0) this.#gateway.reads.want(this.#client);
@@ -239,23 +256,35 @@ export class Outbox {
     this.#client.touch();
   }
 
-  /** Records of unstored messages from shared subscriptions that were not acknowledged. */
-  unsettled(sub: Sub): { record: Uint8Array; topic: Topic }[] {
+  /**
+   * The client leaves a shared subscription: gives up what waits for it, and returns what no queue
+   * has: that, and what was sent at QoS 1 and not acknowledged. What was sent at QoS 2 is nobody
+   * else's [MQTT-4.8.2-5].
+   */
+  giveUp(sub: Sub): { record: Uint8Array; topic: Topic }[] {
     const found: { record: Uint8Array; topic: Topic }[] = [];
-    for (const delivery of this.#client.connection.window.all()) {
-      const { record, source, offset } = delivery;
-      if (source !== sub || offset !== 0 || record === undefined) continue;
+    for (const { record, source, offset, qos } of this.#client.connection.window.all()) {
+      if (source !== sub || offset !== 0 || qos !== 1 || record === undefined) continue;
       const topic = this.#gateway.topicOf(record);
       if (topic !== undefined) found.push({ record, topic });
     }
-    for (const { record, topic, sub: source, offset } of this.#waiting) {
-      if (source === sub && offset === 0) found.push({ record, topic });
+    for (let left = this.#waiting.size; left > 0; left--) {
+      const waiting = this.#waiting.shift() as Waiting;
+      if (waiting.sub !== sub) {
+        this.#waiting.push(waiting);
+        continue;
+      }
+      const { record, topic, offset } = waiting;
+      this.#waitingBytes -= record.length;
+      if (offset === 0) found.push({ record, topic });
     }
+    this.pump();
     return found;
   }
 
   clear(): void {
     this.#waiting.clear();
+    this.#waitingRetained.clear();
     this.#waitingBytes = 0;
     this.#eased();
     this.behind.clear();
@@ -287,6 +316,29 @@ export class Outbox {
     this.byReader(reader, target, topic, qos, retain, offset);
   }
 
+  /** A newer value than those that wait, or are being read, is sent: no older one comes after it. */
+  #outdate(topic: Topic): void {
+    this.retained.cameLive(topic.name);
+    if (this.#waitingRetained.size === 0) return;
+    for (const waiting of this.#waitingRetained.get(topic.name) ?? []) waiting.outdated = true;
+    this.#waitingRetained.delete(topic.name);
+  }
+
+  #noteRetained(name: string, waiting: Waiting): void {
+    const others = this.#waitingRetained.get(name);
+    if (others === undefined) this.#waitingRetained.set(name, [waiting]);
+    else others.push(waiting);
+  }
+
+  /** Whether the value, taken from those that wait, is to be sent. */
+  #isCurrent(name: string, waiting: Waiting): boolean {
+    if (waiting.outdated) return false;
+    const others = this.#waitingRetained.get(name) ?? [];
+    if (others.length > 1) others.shift();
+    else this.#waitingRetained.delete(name);
+    return true;
+  }
+
   #eased(): void {
     this.#gateway.backpressure.eased(this.#client, this.#waiting.size, this.#waitingBytes);
   }
@@ -304,6 +356,7 @@ export class Outbox {
   #next(): void {
     const next = this.#waiting.shift() as Waiting;
     this.#waitingBytes -= next.record.length;
+    if (next.retainedTopic !== undefined && !this.#isCurrent(next.retainedTopic, next)) return;
     const alive = this.#gateway.writer.begin(next.record, 0, next.record.length, false);
     if (!alive) {
       this.#settle(next.sub, next.shard, next.offset);
@@ -324,7 +377,7 @@ export class Outbox {
     retainedTopic: string | undefined,
   ): void {
     const delivery = new Delivery(qos, sub, shard, offset, retainedTopic, undefined);
-    if (sub.shared && offset === 0) delivery.record = this.#gateway.copyRecord();
+    if (sub.shared && offset === 0 && qos === 1) delivery.record = this.#gateway.copyRecord();
     this.#send(delivery, topic, retain, idBytes);
   }
 

@@ -2,6 +2,7 @@ import type { Timer } from "@canopy/base";
 import { type DoneRanges, type Progress, SessionError } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
+import type { Reader } from "./reader.ts";
 
 /** How far durable sessions have come, flushed for all of them in one command every so often. */
 export class ProgressFlush {
@@ -41,8 +42,8 @@ export class ProgressFlush {
   }
 
   #flush(): void {
-    const batch = [...this.#dirty].map((client) => takeProgress(client));
     const clients = [...this.#dirty];
+    const batch = clients.map((client) => takeProgress(client));
     this.#dirty.clear();
     this.#flushing = true;
     this.#gateway.sessions.progress(batch).then(
@@ -50,17 +51,19 @@ export class ProgressFlush {
       (error: unknown) => {
         if (!(error instanceof SessionError && error.code === "closed")) {
           this.#gateway.logger.warn({ error }, "committing progress failed; trying again");
-          for (const client of clients) this.#again(client);
+          for (const [i, client] of clients.entries()) this.#again(client, batch[i] as Progress);
         }
         this.#done();
       },
     );
   }
 
-  /** What was not committed counts as changed. */
-  #again(client: Client): void {
+  /** What was not committed counts as changed; the release of one that has ended says all. */
+  #again(client: Client, { drained, retainedSent }: Progress): void {
     if (client.ended) return;
-    for (const reader of client.outbox.readers) if (reader !== undefined) reader.flushed = 0;
+    for (const reader of client.outbox.readers) reader?.unflush();
+    client.drainedFilters.unshift(...drained);
+    client.retainedSent.unshift(...retainedSent);
     this.#dirty.add(client);
   }
 
@@ -71,11 +74,20 @@ export class ProgressFlush {
 }
 
 /** What has changed since the last time. */
-export function takeProgress(client: Client): Progress {
+function takeProgress(client: Client): Progress {
+  return progressOf(client, (reader) => reader.changed);
+}
+
+/** Where everything stands, whatever of that has been told before. */
+export function allProgress(client: Client): Progress {
+  return progressOf(client, () => true);
+}
+
+function progressOf(client: Client, isTold: (reader: Reader) => boolean): Progress {
   const cursors: number[] = [];
   const done: DoneRanges[] = [];
   for (const reader of client.outbox.readers) {
-    if (reader === undefined || !reader.changed) continue;
+    if (reader === undefined || !isTold(reader)) continue;
     cursors.push(reader.shard, reader.cursor);
     const ranges = reader.done();
     if (ranges !== undefined) done.push(ranges);

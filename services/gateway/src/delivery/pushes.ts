@@ -34,7 +34,7 @@ export class Pushes {
     if (sub === undefined || sub.client.ended) return; // it is leaving: the owner gives it to another
     const { bytes, start, end, topic, shard, offset } = message;
     if (!gateway.writer.begin(bytes, start, end, false)) {
-      gateway.settle(message.member, shard, offset);
+      if (gateway.writer.record.qos !== 0) gateway.settle(message.member, shard, offset);
       return;
     }
     const { record } = gateway.writer;

@@ -78,7 +78,8 @@ export class Reader {
     const pending = this.#pending;
     for (let head = pending.peek(); head !== undefined; head = pending.peek()) {
       if (head.state !== DELIVERY.finished) return;
-      this.cursor = head.offset;
+      // one of an earlier connection may be below what was told of that
+      this.cursor = Math.max(this.cursor, head.offset);
       pending.shift();
     }
     if (this.#resumed.length === 0) this.cursor = this.position;
@@ -92,6 +93,11 @@ export class Reader {
   flush(): void {
     this.flushed = this.cursor;
     this.#doneChanged = false;
+  }
+
+  /** What was told last did not arrive. */
+  unflush(): void {
+    this.#doneChanged = true;
   }
 
   /** What is finished above the cursor. */
@@ -109,6 +115,10 @@ export class Reader {
       }
     }
     if (from !== 0) ranges.push(from, to);
+    // between these there may be messages that were not looked at yet
+    for (const { state, offset } of this.#resumed) {
+      if (state === DELIVERY.finished) ranges.push(offset, offset);
+    }
     return ranges.length === 0 ? undefined : { shard: this.shard, ranges };
   }
 

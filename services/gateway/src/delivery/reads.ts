@@ -8,6 +8,9 @@ import { mergeSubs, type Sub } from "./sub.ts";
 const READ_BYTES = 256 * 1024;
 /** A window up to this size is filled up as soon as it has room. */
 const SMALL_WINDOW = 16;
+/** Most reads under way, and the bytes that they may bring together, as far as messages allow. */
+const MOST_READS = 4096;
+const ALL_BYTES = 64 * 1024 * 1024;
 /** How long after a failed read it is tried again, in ms. */
 const RETRY = 250;
 
@@ -24,6 +27,7 @@ interface Asked {
 export class Reads {
   readonly #gateway: Gateway;
   readonly #wanting = new Set<Client>();
+  #underWay = 0;
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -43,17 +47,21 @@ export class Reads {
   flush(): void {
     if (this.#wanting.size === 0) return;
     const asked: Asked[] = [];
-    const requests: ReadRequest[] = [];
-    for (const client of this.#wanting) this.#ask(client, asked, requests);
-    this.#wanting.clear();
-    if (requests.length === 0) return;
-    this.#gateway.shards.read(requests).then(
+    for (const client of this.#wanting) {
+      if (this.#underWay + asked.length >= MOST_READS) break; // the others when these are answered
+      this.#wanting.delete(client);
+      this.#ask(client, asked);
+    }
+    if (asked.length === 0) return;
+    this.#underWay += asked.length;
+    const bytes = Math.min(READ_BYTES, Math.ceil(ALL_BYTES / this.#underWay));
+    this.#gateway.shards.read(asked.map((item) => toRequest(item, bytes))).then(
       (results) => this.#answered(asked, results),
       (error: unknown) => this.#failed(asked, error),
     );
   }
 
-  #ask(client: Client, asked: Asked[], requests: ReadRequest[]): void {
+  #ask(client: Client, asked: Asked[]): void {
     if (client.ended) return;
     const { outbox } = client;
     for (let left = outbox.behind.size; left > 0; left--) {
@@ -66,15 +74,6 @@ export class Reads {
       reader.reading = true;
       outbox.reserved += room;
       asked.push({ client, reader, generation: reader.generation, room, subs });
-      requests.push({
-        shard: reader.shard,
-        queues: subs.map((sub) => ({
-          queue: sub.filter,
-          after: Math.max(reader.position, sub.starts[reader.shard] ?? 0),
-        })),
-        messages: room,
-        bytes: READ_BYTES,
-      });
     }
   }
 
@@ -83,19 +82,28 @@ export class Reads {
       const item = asked[i] as Asked;
       const { client, reader } = item;
       reader.reading = false;
+      if (!client.ended) {
+        if (item.generation === reader.generation) this.#take(item, results[i] as ShardReadResult);
+        else client.outbox.fallBehind(reader);
+      }
+      // not before: nothing else may take the room meanwhile
       client.outbox.reserved -= item.room;
-      if (client.ended) continue;
-      if (item.generation === reader.generation) this.#take(item, results[i] as ShardReadResult);
-      else client.outbox.fallBehind(reader);
       client.outbox.pump();
     }
+    this.#finished(asked.length);
+  }
+
+  #finished(reads: number): void {
+    this.#underWay -= reads;
+    if (this.#wanting.size > 0) this.#gateway.schedule();
   }
 
   #take(item: Asked, result: ShardReadResult): void {
     const { client, reader, subs } = item;
     for (const { offset, body, queues } of result.messages) {
       if (reader.passes(offset)) continue;
-      const found = queues.map((queue) => subs[queue] as Sub);
+      // without those that were unsubscribed meanwhile [MQTT-3.10.4-2]
+      const found = queues.map((queue) => subs[queue] as Sub).filter((sub) => sub.active);
       if (!this.#deliver(client, reader, found, offset, body)) reader.moveTo(offset);
     }
     reader.moveTo(result.upTo);
@@ -114,7 +122,7 @@ export class Reads {
     body: Uint8Array,
   ): boolean {
     const { writer } = this.#gateway;
-    if (!writer.begin(body, 0, body.length, false)) return false;
+    if (subs.length === 0 || !this.#gateway.beginStored(body, reader.shard, offset)) return false;
     const { record } = writer;
     let target = mergeSubs(subs);
     if ((target.noLocal || target.own !== undefined) && client.isPublisher(record)) {
@@ -137,6 +145,16 @@ export class Reads {
         client.outbox.reserved -= room;
         if (!client.ended) client.outbox.fallBehind(reader);
       }
+      this.#finished(asked.length);
     });
   }
+}
+
+function toRequest({ reader, room, subs }: Asked, bytes: number): ReadRequest {
+  const { shard, position } = reader;
+  const queues = subs.map((sub) => ({
+    queue: sub.filter,
+    after: Math.max(position, sub.starts[shard] ?? 0),
+  }));
+  return { shard, queues, messages: room, bytes };
 }

@@ -1,6 +1,7 @@
 import type { ShardRetainedPage } from "@canopy/store";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
+import type { Outbox } from "./outbox.ts";
 import type { Sub } from "./sub.ts";
 
 /** One page of retained values. */
@@ -9,87 +10,131 @@ const PAGE_BYTES = 256 * 1024;
 const RETRY = 250;
 
 /**
- * Sends the retained values that match a new subscription [MQTT-3.8.4-4]: those that were there
- * when it came into force (offset at most `upTo`, per shard); later ones come live.
+ * Sends the retained values that match new subscriptions of one client [MQTT-3.8.4-4]: those that
+ * were there when each came into force (offset at most `upTo`, per shard); later ones come live. One
+ * subscription after the other, and a page only when nothing of the last one waits: so a client
+ * that has many and takes its time costs the memory of one page.
  */
-export async function sendRetained(
-  gateway: Gateway,
-  client: Client,
-  sub: Sub,
-  upTo: readonly number[],
-): Promise<void> {
-  const { outbox } = client;
-  gateway.system.sendTo(client, sub);
-  if (gateway.shards.counts().retained > 0) {
-    outbox.liveRetained ??= new Set();
-    client.retainedStreams++;
+export class RetainedStreams {
+  readonly #client: Client;
+  readonly #gateway: Gateway;
+  readonly #outbox: Outbox;
+  /** What is to be sent; a subscription made again is in it once. */
+  readonly #asked = new Map<Sub, readonly number[]>();
+  #running = false;
+  /** Topics with a newer value that came live while a page was being read. */
+  #newer: Set<string> | undefined = undefined;
+
+  constructor(client: Client, gateway: Gateway, outbox: Outbox) {
+    this.#client = client;
+    this.#gateway = gateway;
+    this.#outbox = outbox;
+  }
+
+  send(sub: Sub, upTo: readonly number[]): void {
+    this.#gateway.system.sendTo(this.#client, sub);
+    if (this.#gateway.shards.counts().retained === 0) {
+      this.#sent(sub);
+      return;
+    }
+    this.#asked.delete(sub);
+    this.#asked.set(sub, upTo);
+    if (this.#running) return;
+    this.#running = true;
+    this.#run().catch((error: unknown) => {
+      this.#gateway.logger.error({ error }, "sending retained messages failed");
+    });
+  }
+
+  /** A value that is retained has been pushed: one that is being read may be older. */
+  cameLive(topic: string): void {
+    this.#newer?.add(topic);
+  }
+
+  async #run(): Promise<void> {
     try {
-      await stream(gateway, client, sub, upTo);
+      for (const [sub, upTo] of this.#asked) {
+        this.#asked.delete(sub);
+        await this.#stream(sub, upTo);
+        // not before all are on their way: a resumption sends them again until then
+        await this.#room();
+        if (this.#client.ended || this.#gateway.stopped) return;
+        if (!sub.dropped && !this.#asked.has(sub)) this.#sent(sub);
+      }
     } finally {
-      client.retainedStreams--;
-      if (client.retainedStreams === 0) outbox.liveRetained = undefined;
+      this.#running = false;
     }
   }
-  if (client.ended || !client.durable || sub.draining) return;
-  client.retainedSent.push(sub.filter);
-  client.progressed();
-}
 
-async function stream(
-  gateway: Gateway,
-  client: Client,
-  sub: Sub,
-  upTo: readonly number[],
-): Promise<void> {
-  const request = { filter: sub.plainFilter, upTo, messages: PAGE_MESSAGES, bytes: PAGE_BYTES };
-  let after: string | undefined;
-  do {
-    await roomFor(client);
-    if (client.ended || sub.draining) return;
-    let page: ShardRetainedPage;
+  #sent(sub: Sub): void {
+    const client = this.#client;
+    if (!client.durable || client.ended) return;
+    client.retainedSent.push(sub.filter);
+    client.progressed();
+  }
+
+  async #stream(sub: Sub, upTo: readonly number[]): Promise<void> {
+    const client = this.#client;
+    let after: string | undefined;
+    do {
+      await this.#room();
+      if (client.ended || sub.dropped || this.#gateway.stopped) return;
+      const page = await this.#page(sub, upTo, after);
+      const newer = this.#newer;
+      this.#newer = undefined;
+      if (client.ended || sub.dropped) return;
+      if (page === undefined) continue;
+      for (const message of page.messages) {
+        if (newer?.has(message.topic) !== true) this.#deliver(sub, message);
+      }
+      if (page.next === undefined) return;
+      after = page.next;
+    } while (!this.#gateway.stopped);
+  }
+
+  /** Undefined where it has to be tried again. */
+  async #page(
+    sub: Sub,
+    upTo: readonly number[],
+    after: string | undefined,
+  ): Promise<ShardRetainedPage | undefined> {
+    const { shards, logger } = this.#gateway;
+    const filter = sub.plainFilter;
+    this.#newer = new Set();
     try {
-      page = await gateway.shards.retained({ ...request, after });
+      return await shards.retained({
+        filter,
+        upTo,
+        after,
+        messages: PAGE_MESSAGES,
+        bytes: PAGE_BYTES,
+      });
     } catch (error) {
-      gateway.logger.warn({ error }, "reading retained messages failed; trying again");
-      await gateway.pause(RETRY);
-      continue;
+      this.#newer = undefined;
+      logger.warn({ error }, "reading retained messages failed; trying again");
+      await this.#gateway.pause(RETRY);
+      return undefined;
     }
-    if (client.ended || sub.draining) return;
-    for (const { shard, topic, offset, body } of page.messages) {
-      deliver(gateway, client, sub, shard, topic, offset, body);
+  }
+
+  #deliver(sub: Sub, message: ShardRetainedPage["messages"][number]): void {
+    const { shard, topic: name, offset, body } = message;
+    const topic = this.#gateway.topics.internString(name);
+    if (topic === undefined || !this.#gateway.beginStored(body, shard, offset)) return;
+    const { record } = this.#gateway.writer;
+    if (sub.noLocal && this.#client.isPublisher(record)) return;
+    const qos = record.qos < sub.qos ? record.qos : sub.qos;
+    // [MQTT-3.3.1-8]
+    if (qos === 0) this.#outbox.unacknowledged(topic, true, sub.idBytes);
+    else this.#outbox.acknowledged(sub, topic, qos, true, sub.idBytes, shard, offset, name);
+  }
+
+  /** Waits until nothing waits in memory for this client, nor too much in its socket. */
+  async #room(): Promise<void> {
+    const outbox = this.#outbox;
+    while (!this.#client.ended && (outbox.waiting > 0 || outbox.congested)) {
+      // oxlint-disable-next-line no-loop-func
+      await new Promise<void>((resolve) => outbox.onEmpty.push(resolve));
     }
-    if (page.next === undefined) return;
-    after = page.next;
-  } while (!gateway.stopped);
-}
-
-function deliver(
-  gateway: Gateway,
-  client: Client,
-  sub: Sub,
-  shard: number,
-  name: string,
-  offset: number,
-  body: Uint8Array,
-): void {
-  const { outbox } = client;
-  const topic = gateway.topics.internString(name);
-  // a newer value of this topic has come live meanwhile
-  if (topic === undefined || outbox.liveRetained?.has(name) === true) return;
-  const { writer } = gateway;
-  if (!writer.begin(body, 0, body.length, false)) return;
-  const { record } = writer;
-  if (sub.noLocal && client.isPublisher(record)) return;
-  const qos = record.qos < sub.qos ? record.qos : sub.qos;
-  if (qos === 0) outbox.unacknowledged(topic, true, sub.idBytes);
-  else outbox.acknowledged(sub, topic, qos, true, sub.idBytes, shard, offset, name); // [MQTT-3.3.1-8]
-}
-
-/** Waits until nothing waits in memory for this client, nor in its socket. */
-async function roomFor(client: Client): Promise<void> {
-  const { outbox } = client;
-  if (outbox.waiting === 0 && !outbox.congested) return;
-  await new Promise<void>((resolve) => {
-    outbox.onEmpty.push(resolve);
-  });
+  }
 }

@@ -10,6 +10,11 @@ export interface SubOptions {
   readonly subscriptionIdentifier: number;
 }
 
+/** What a SUBSCRIBE that fails has to put back. */
+export interface SubState extends SubOptions {
+  readonly queued: boolean;
+}
+
 /** One subscription of a connected session, as long as anything needs it. */
 export class Sub {
   readonly client: Client;
@@ -28,12 +33,23 @@ export class Sub {
   /** Committed: readers read its queue from `starts` on. */
   active = false;
   starts: readonly number[] = [];
+  /** The store processes have been told of it. */
+  interested = false;
+  /**
+   * While a subscription at QoS 0 becomes one with a queue: per shard, the last stored message that
+   * it was given live, so that it is not read again.
+   */
+  passed: number[] | undefined = undefined;
   /** Unsubscribed, but deliveries from its queue are in flight. */
   draining = false;
+  /** Unsubscribed: nothing new is delivered for it [MQTT-3.10.4-2]. */
+  dropped = false;
   /** Deliveries in flight that came from its queue. */
   unfinished = 0;
   /** Number of this member of the shared subscription; 0 = none. */
   member = 0;
+  /** What its group knows of that member. */
+  memberKind = "";
   /** What a match of this subscription alone looks like. */
   target: Target;
 
@@ -43,6 +59,11 @@ export class Sub {
     this.plainFilter = plainFilter;
     this.shared = filter !== plainFilter;
     this.target = new Target(this);
+  }
+
+  get state(): SubState {
+    const { qos, noLocal, retainAsPublished, subscriptionIdentifier, queued } = this;
+    return { qos, noLocal, retainAsPublished, subscriptionIdentifier, queued };
   }
 
   set(options: SubOptions): void {
@@ -89,8 +110,8 @@ export class Target {
 export function mergeSubs(subs: readonly Sub[]): Target {
   const first = subs[0] as Sub;
   if (subs.length === 1) return first.target;
-  const queued = subs.find((sub) => sub.queued) ?? first;
-  const target = new Target(queued);
+  const main = subs.find((sub) => sub.queued) ?? subs.find((sub) => sub.passed) ?? first;
+  const target = new Target(main);
   const ids: number[] = [];
   for (const sub of subs) {
     if (sub.qos > target.qos) target.qos = sub.qos;

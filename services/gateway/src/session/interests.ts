@@ -18,15 +18,23 @@ export class Interests {
    * before), with the heads of all shards at that moment.
    */
   add(subs: readonly Sub[]): Promise<readonly number[]> {
-    for (const sub of subs) this.#changes.push({ filter: sub.plainFilter, add: true });
+    for (const sub of subs) {
+      sub.interested = true;
+      this.#changes.push({ filter: sub.plainFilter, add: true });
+    }
     this.#waiting ??= new Deferred<readonly number[]>();
     this.#gateway.schedule();
     return this.#waiting.promise;
   }
 
+  /** Only what was added is taken back, and once: the store processes count. */
   forget(subs: readonly Sub[]): void {
-    for (const sub of subs) this.#changes.push({ filter: sub.plainFilter, add: false });
-    if (subs.length > 0) this.#gateway.schedule();
+    for (const sub of subs) {
+      if (!sub.interested) continue;
+      sub.interested = false;
+      this.#changes.push({ filter: sub.plainFilter, add: false });
+      this.#gateway.schedule();
+    }
   }
 
   /** At the end of a turn. */

@@ -3,6 +3,7 @@ import type { OpenSession } from "@canopy/connection";
 import { type Opened, type OpenRequest, SessionError, type SessionWill } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
+import { giveBack } from "./release.ts";
 
 const WILL_KEY = 65_536;
 
@@ -28,26 +29,14 @@ async function open(gateway: Gateway, client: Client, request: OpenSession): Pro
   client.epoch = opened.epoch;
   client.durable = expiry > 0 || opened.subscriptions.length > 0;
   if (client.ended) {
-    await abandon(gateway, client);
+    // it went away before it was told: its session goes back, without its new will
+    giveBack(gateway, client);
     return;
   }
   gateway.clientOpened(client);
   if (opened.sessionPresent) await restore(gateway, client, opened);
   if (client.ended) return;
   client.connection.opened({ sessionPresent: opened.sessionPresent });
-}
-
-/** The client went away before it was told: its session goes back, without its new will. */
-async function abandon(gateway: Gateway, client: Client): Promise<void> {
-  const { incarnation, epoch } = client;
-  const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
-  await gateway.sessions.release({
-    incarnation,
-    epoch,
-    will: "drop",
-    expiry: undefined,
-    ...nothing,
-  });
 }
 
 async function restore(gateway: Gateway, client: Client, opened: Opened): Promise<void> {

@@ -2,7 +2,7 @@ import { DELIVERY, type Ending } from "@canopy/connection";
 import { type ReleaseRequest, SessionError, type Unfinished } from "@canopy/session";
 import type { Client } from "../client.ts";
 import { toUnfinished } from "../delivery/deliveries.ts";
-import { takeProgress } from "../delivery/progress.ts";
+import { allProgress } from "../delivery/progress.ts";
 import type { Gateway } from "../gateway.ts";
 
 const RETRY = 500;
@@ -16,22 +16,37 @@ export function releaseSession(gateway: Gateway, client: Client, ending: Ending)
   gateway.releasing(client, release(gateway, client, ending));
 }
 
+/** Gives back a session with which nothing was done. Repeated until it is committed. */
+export function giveBack(gateway: Gateway, client: Client): void {
+  const { incarnation, epoch } = client;
+  const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
+  const request = { incarnation, epoch, will: "drop", expiry: undefined, ...nothing } as const;
+  gateway.releasing(client, commit(gateway, request));
+}
+
 async function release(gateway: Gateway, client: Client, ending: Ending): Promise<void> {
   client.subscriptions.leave();
+  // Not within what ended the connection: a message may be on its way to several clients there.
+  await Promise.resolve();
+  client.subscriptions.leaveShares("direct");
   await client.answered();
   await client.subscriptions.idle();
   if (client.durable) await gateway.deliveries.idle(client);
-  client.subscriptions.leaveShares();
+  client.subscriptions.leaveShares("all");
   gateway.progress.forget(client);
   const request: ReleaseRequest = {
-    ...takeProgress(client),
+    ...allProgress(client),
     will: ending.will,
     expiry: ending.expiry,
     unfinished: client.durable ? unfinished(client) : [],
   };
   client.outbox.clear();
-  while (!(await attempt(gateway, request))) await gateway.pause(RETRY);
+  await commit(gateway, request);
   gateway.clientReleased(client);
+}
+
+async function commit(gateway: Gateway, request: ReleaseRequest): Promise<void> {
+  while (!(await attempt(gateway, request))) await gateway.pause(RETRY);
 }
 
 async function attempt(gateway: Gateway, request: ReleaseRequest): Promise<boolean> {

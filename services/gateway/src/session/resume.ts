@@ -1,7 +1,7 @@
 import { DELIVERY } from "@canopy/connection";
 import type { ReadRequest } from "@canopy/store";
 import type { Client } from "../client.ts";
-import type { SubDelivery } from "../delivery/sub.ts";
+import { mergeSubs, type SubDelivery } from "../delivery/sub.ts";
 import type { Gateway } from "../gateway.ts";
 
 const RETRY = 250;
@@ -17,7 +17,7 @@ export async function resend(
 ): Promise<void> {
   if (deliveries.length === 0) return;
   const bodies = await bodiesOf(gateway, client, deliveries);
-  if (client.ended) return;
+  if (client.ended || gateway.stopped) return;
   for (const [i, delivery] of deliveries.entries()) sendAgain(gateway, client, delivery, bodies[i]);
   client.outbox.pump();
   client.touch();
@@ -47,8 +47,16 @@ function sendAgain(
   const { record } = gateway.writer;
   record.set(body, 0, body.length);
   const { source: sub, retainedTopic } = delivery;
-  const retain = retainedTopic !== undefined || (record.retain && sub.retainAsPublished);
-  outbox.addResend({ delivery, record: body, topic, retain, idBytes: sub.idBytes });
+  if (retainedTopic !== undefined || sub.shared) {
+    const isRetained = retainedTopic !== undefined || (record.retain && sub.retainAsPublished);
+    outbox.addResend({ delivery, record: body, topic, retain: isRetained, idBytes: sub.idBytes });
+    return;
+  }
+  // as it was sent first: for all subscriptions that match it [MQTT-3.3.4-3]
+  const matching = client.subscriptions.matching(topic.name);
+  const { retainAsPublished, idBytes } = matching.length === 0 ? sub : mergeSubs(matching);
+  const retain = record.retain && retainAsPublished;
+  outbox.addResend({ delivery, record: body, topic, retain, idBytes });
 }
 
 /** Where a body is not needed (PUBREL is owed) or gone, undefined. */

@@ -1,15 +1,25 @@
 import { REASON } from "@canopy/codec";
 import { DELIVERY, Delivery, type GrantedSubscription } from "@canopy/connection";
 import type { Opened, Subscription } from "@canopy/session";
-import type { Returned } from "@canopy/store";
-import { parseFilter, shardsOfFilter } from "@canopy/topic";
+import { matchesFilter, parseFilter, shardsOfFilter } from "@canopy/topic";
 import type { Client } from "../client.ts";
-import { sendRetained } from "../delivery/retained.ts";
-import { Sub, type SubDelivery } from "../delivery/sub.ts";
+import { Sub, type SubDelivery, type SubState } from "../delivery/sub.ts";
 import type { Gateway } from "../gateway.ts";
 import { resend } from "./resume.ts";
+import { joinShare, leaveShare } from "./shares.ts";
+
+/** SUBSCRIBEs and UNSUBSCRIBEs that may wait; beyond that nothing is read from the client. */
+const MOST_WAITING = 64;
 
 type Settle = (codes: readonly number[]) => void;
+
+/** A subscription that is being made, or made again. */
+interface Change {
+  readonly request: GrantedSubscription;
+  readonly sub: Sub;
+  /** As it was before; undefined for a new one. */
+  readonly before: SubState | undefined;
+}
 
 /** The subscriptions of one connected session, changed one SUBSCRIBE or UNSUBSCRIBE at a time. */
 export class Subscriptions {
@@ -22,7 +32,6 @@ export class Subscriptions {
   #retained: { sub: Sub; upTo: readonly number[] }[] = [];
   #queue: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined = undefined;
-  #left = false;
 
   constructor(client: Client, gateway: Gateway) {
     this.#client = client;
@@ -35,6 +44,15 @@ export class Subscriptions {
 
   has(filter: string): boolean {
     return this.#subs.has(filter);
+  }
+
+  /** Those that are not shared and match this topic name. */
+  matching(topic: string): Sub[] {
+    const found: Sub[] = [];
+    for (const sub of this.#subs.values()) {
+      if (!sub.shared && matchesFilter(sub.plainFilter, topic)) found.push(sub);
+    }
+    return found;
   }
 
   /** Takes over what the session state knows, before CONNACK. */
@@ -88,8 +106,8 @@ export class Subscriptions {
       if (this.#client.ended) return;
       outbox.started = true;
       for (const sub of subs) this.#read(sub);
-      for (const sub of subs) if (sub.shared) this.#join(sub);
-      for (const { sub, upTo } of this.#retained.splice(0)) this.#sendRetained(sub, upTo);
+      for (const sub of subs) if (sub.shared) joinShare(this.#gateway, this.#client, sub);
+      for (const { sub, upTo } of this.#retained.splice(0)) outbox.retained.send(sub, upTo);
       outbox.pump();
     });
   }
@@ -97,21 +115,24 @@ export class Subscriptions {
   subscribe(granted: readonly GrantedSubscription[], settle: Settle): void {
     this.#run(async () => {
       if (this.#client.ended) return;
-      const before = granted.map((request) => this.#subs.get(request.filter));
-      const subs = granted.map((request) => this.#put(request));
-      const added = subs.filter((sub, i) => before[i] === undefined && subs.indexOf(sub) === i);
+      const codes: number[] = [];
+      const changes: Change[] = [];
+      for (const request of granted) {
+        const change = this.#put(request);
+        codes.push(change === undefined ? REASON.quotaExceeded : request.qos);
+        if (change !== undefined) changes.push(change);
+      }
       try {
-        const heads = await this.#gateway.interests.add(added.filter((sub) => !sub.shared));
-        if (this.#client.durable) await this.#commit(granted, subs);
+        const added = changes.filter(({ before, sub }) => before === undefined && !sub.shared);
+        const heads = await this.#gateway.interests.add(added.map(({ sub }) => sub));
+        if (this.#client.durable && changes.length > 0) await this.#commit(changes);
         if (this.#client.ended) return;
-        settle(granted.map(({ qos }) => qos));
+        settle(codes);
         this.#client.touch();
-        for (const [i, request] of granted.entries()) {
-          this.#granted(request, subs[i] as Sub, before[i] !== undefined, heads);
-        }
+        for (const change of changes) this.#granted(change, heads);
       } catch (error) {
         this.#gateway.logger.warn({ error }, "a subscription can't be made");
-        for (const sub of added) this.#drop(sub);
+        for (const change of changes.toReversed()) this.#undo(change);
         settle(granted.map(() => REASON.unspecifiedError));
         this.#client.touch();
       }
@@ -121,19 +142,16 @@ export class Subscriptions {
   unsubscribe(filters: readonly string[], settle: Settle): void {
     this.#run(async () => {
       if (this.#client.ended) return;
-      // as if they came one after the other: a filter is there once [MQTT-3.10.4-6]
-      const left = new Set(filters);
-      const subs = filters.map((filter) =>
-        left.delete(filter) ? this.#subs.get(filter) : undefined,
-      );
-      const found = subs.filter((sub) => sub !== undefined);
+      const subs = filters.map((filter) => this.#subs.get(filter));
+      const found = new Set(subs.filter((sub) => sub !== undefined));
       try {
-        if (this.#client.durable && found.length > 0) await this.#commitEnd(found);
+        if (this.#client.durable && found.size > 0) await this.#commitEnd([...found]);
         for (const sub of found) this.#drop(sub);
         const none = REASON.noSubscriptionExisted;
         settle(subs.map((sub) => (sub === undefined ? none : REASON.success)));
       } catch (error) {
         this.#gateway.logger.warn({ error }, "a subscription can't be ended");
+        for (const sub of found) sub.draining = false;
         settle(filters.map(() => REASON.unspecifiedError));
       }
       this.#client.touch();
@@ -142,18 +160,20 @@ export class Subscriptions {
 
   /** The connection is over: no message is for it any more. */
   leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    const entered = [...this.#subs.values()];
-    for (const sub of entered) {
-      if (!sub.shared) this.#gateway.targets.remove(sub);
-    }
-    this.#gateway.interests.forget(entered.filter((sub) => !sub.shared));
+    for (const sub of this.#subs.values()) this.#exit(sub);
   }
 
-  /** Shared subscriptions: what was not finished goes to another member. */
-  leaveShares(): void {
-    for (const sub of this.#subs.values()) if (sub.shared) this.#leaveShare(sub);
+  /**
+   * Shared subscriptions: what was not finished goes to another member. `direct`: only those whose
+   * messages no queue keeps, so that none is given to a client that is gone.
+   */
+  leaveShares(which: "direct" | "all"): void {
+    for (const sub of this.#subs.values()) {
+      const isDirect = !this.#client.durable || !sub.queued;
+      if (sub.shared && (which === "all" || isDirect)) {
+        leaveShare(this.#gateway, this.#client, sub);
+      }
+    }
   }
 
   /** Settles when no change is under way. */
@@ -165,6 +185,7 @@ export class Subscriptions {
 
   #run(change: () => Promise<void>): void {
     this.#queue.push(change);
+    if (this.#queue.length >= MOST_WAITING) this.#client.holdForSubscriptions(true);
     this.#running ??= this.#work();
   }
 
@@ -176,6 +197,7 @@ export class Subscriptions {
         this.#gateway.logger.warn({ error }, "subscriptions can't be set up");
         this.#client.connection.fail(REASON.serverUnavailable, "subscriptions can't be set up now");
       }
+      if (this.#queue.length < MOST_WAITING / 2) this.#client.holdForSubscriptions(false);
     }
     this.#running = undefined;
   }
@@ -199,30 +221,62 @@ export class Subscriptions {
     return new Sub(this.#client, filter, parsed.ok ? parsed.filter : filter);
   }
 
-  /** Makes or changes the subscription; from here on live messages match it. */
-  #put(request: GrantedSubscription): Sub {
+  /**
+   * Makes or changes the subscription; from here on live messages match it. Undefined where there
+   * are too many: others may have been asked for before this one's turn came.
+   */
+  #put(request: GrantedSubscription): Change | undefined {
     const { filter, plainFilter } = request;
-    let sub = this.#subs.get(filter);
-    if (sub === undefined) {
-      sub = new Sub(this.#client, filter, plainFilter);
+    const { durable } = this.#client;
+    const known = this.#subs.get(filter);
+    if (known === undefined) {
+      if (this.#subs.size >= this.#gateway.settings.maxSubscriptionsPerSession) return undefined;
+      const sub = new Sub(this.#client, filter, plainFilter);
       this.#subs.set(filter, sub);
+      sub.queued = durable && request.qos > 0;
+      sub.set(request);
+      this.#enter(sub);
+      return { request, sub, before: undefined };
     }
-    if (this.#client.durable && request.qos > 0) sub.queued = true;
-    sub.set(request);
-    this.#enter(sub);
-    return sub;
+    const before = known.state;
+    if (durable && request.qos > 0 && !known.queued && !known.shared) {
+      // until it has a queue it goes on at QoS 0, and notes how far that brought it
+      known.passed = [];
+      known.set({ ...request, qos: 0 });
+    } else {
+      known.set(request);
+    }
+    this.#enter(known);
+    return { request, sub: known, before };
+  }
+
+  #undo({ sub, before }: Change): void {
+    sub.passed = undefined;
+    if (before === undefined) {
+      this.#drop(sub);
+    } else {
+      sub.queued = before.queued;
+      sub.set(before);
+      this.#enter(sub);
+    }
   }
 
   #enter(sub: Sub): void {
     if (!sub.shared && !this.#client.ended) this.#gateway.targets.add(sub);
   }
 
-  async #commit(granted: readonly GrantedSubscription[], subs: readonly Sub[]): Promise<void> {
+  #exit(sub: Sub): void {
+    if (sub.shared) return;
+    this.#gateway.targets.remove(sub);
+    this.#gateway.interests.forget([sub]);
+  }
+
+  async #commit(changes: readonly Change[]): Promise<void> {
     const { incarnation, epoch } = this.#client;
     const result = await this.#gateway.sessions.subscribe({
       incarnation,
       epoch,
-      subscriptions: granted.map((request) => ({
+      subscriptions: changes.map(({ request }) => ({
         filter: request.filter,
         qos: request.qos,
         noLocal: request.noLocal,
@@ -232,15 +286,19 @@ export class Subscriptions {
         sendRetained: this.#wantsRetained(request, request.retainHandling === 1),
       })),
     });
-    for (const [i, subscription] of result.subscriptions.entries()) {
-      const sub = subs[i] as Sub;
-      sub.starts = subscription.starts;
+    for (const [i, { queued, starts }] of result.subscriptions.entries()) {
+      const { request, sub } = changes[i] as Change;
+      const { passed } = sub;
+      sub.passed = undefined;
+      sub.starts =
+        passed === undefined
+          ? starts
+          : starts.map((start, shard) => Math.max(start, passed[shard] ?? 0));
       sub.active = true;
-      if (sub.queued !== subscription.queued) {
-        sub.queued = subscription.queued;
-        sub.set(sub);
-        this.#enter(sub);
-      }
+      if (sub.queued === queued && sub.qos === request.qos) continue;
+      sub.queued = queued;
+      sub.set(request);
+      this.#enter(sub);
     }
   }
 
@@ -251,16 +309,12 @@ export class Subscriptions {
     return request.retainHandling === 0 || (request.retainHandling === 1 && isNew);
   }
 
-  #granted(
-    request: GrantedSubscription,
-    sub: Sub,
-    existed: boolean,
-    heads: readonly number[],
-  ): void {
-    if (sub.shared) this.#join(sub);
+  #granted({ request, sub, before }: Change, heads: readonly number[]): void {
+    if (sub.shared) joinShare(this.#gateway, this.#client, sub);
     else this.#read(sub);
-    if (this.#wantsRetained(request, !existed)) this.#sendRetained(sub, heads);
-    else if (this.#client.durable && this.#wantsRetained(request, true)) {
+    if (this.#wantsRetained(request, before === undefined)) {
+      this.#client.outbox.retained.send(sub, heads);
+    } else if (this.#client.durable && this.#wantsRetained(request, true)) {
       this.#client.retainedSent.push(sub.filter);
       this.#client.progressed();
     }
@@ -278,15 +332,10 @@ export class Subscriptions {
     }
   }
 
-  #sendRetained(sub: Sub, upTo: readonly number[]): void {
-    sendRetained(this.#gateway, this.#client, sub, upTo).catch((error: unknown) => {
-      this.#gateway.logger.error({ error }, "sending retained messages failed");
-    });
-  }
-
   async #commitEnd(subs: readonly Sub[]): Promise<void> {
     const { incarnation, epoch } = this.#client;
-    for (const sub of subs) sub.draining = sub.unfinished > 0;
+    // deliveries may begin until it is committed: the session keeps the queue until none is in flight
+    for (const sub of subs) sub.draining = sub.queued && !sub.shared;
     await this.#gateway.sessions.unsubscribe({
       incarnation,
       epoch,
@@ -301,43 +350,9 @@ export class Subscriptions {
   #drop(sub: Sub): void {
     this.#subs.delete(sub.filter);
     sub.active = false;
-    if (sub.shared) {
-      this.#leaveShare(sub);
-    } else {
-      this.#gateway.targets.remove(sub);
-      this.#gateway.interests.forget([sub]);
-    }
+    sub.dropped = true;
+    if (sub.shared) leaveShare(this.#gateway, this.#client, sub);
+    this.#exit(sub);
     for (const reader of this.#client.outbox.readers) reader?.subs.delete(sub);
-  }
-
-  #join(sub: Sub): void {
-    const client = this.#client;
-    if (client.ended) return;
-    if (sub.member !== 0) this.#leaveShare(sub); // with other options: as a new member
-    sub.member = this.#gateway.newMember(sub);
-    this.#gateway.shards.join(this.#gateway.incarnation, {
-      member: sub.member,
-      filter: sub.filter,
-      durable: client.durable && sub.queued,
-      qos: sub.qos,
-      clientId: client.connection.clientId,
-      window: client.connection.window.limit,
-    });
-  }
-
-  #leaveShare(sub: Sub): void {
-    const { member } = sub;
-    if (member === 0) return;
-    sub.member = 0;
-    const client = this.#client;
-    const keep: { shard: number; offset: number }[] = [];
-    for (const { source, qos, shard, offset } of client.connection.window.all()) {
-      if (source === sub && qos === 2 && offset !== 0) keep.push({ shard, offset });
-    }
-    const returned: Returned[] = client.outbox
-      .unsettled(sub)
-      .map(({ record, topic }) => ({ filter: sub.filter, record, topic }));
-    this.#gateway.dropMember(member);
-    this.#gateway.shards.leave(this.#gateway.incarnation, member, keep, returned);
   }
 }
