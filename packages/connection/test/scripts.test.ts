@@ -13,7 +13,8 @@ describe.each(files)("%s", (file) => {
   const scripts = parseScripts(readFileSync(join(FOLDER, file), "utf8"));
   const played: string[] = [];
 
-  test.each(scripts)("$name", (script) => {
+  // not “$name”, which cuts names short
+  test.each(scripts.map((script) => [script.name, script] as const))("%s", (_name, script) => {
     const trace = play(script);
     played.push(trace);
     expect(isRewriting ? script.text : trace).toBe(script.text);
