@@ -5,9 +5,14 @@ const VERSION = 1;
 
 /** What of a group's queue in one shard is finished. */
 export interface GroupProgress {
-  /** Everything up to here is finished, but for `unfinished`. */
+  /** Everything up to here is finished, but for `unfinished` and `kept`. */
   readonly position: Offset;
   readonly unfinished: RangeSet;
+  /**
+   * QoS 2 deliveries that belong to sessions for good: when their session does not know them any
+   * more it has ended, and they are finished [MQTT-4.8.2-5]. Some may be above the position.
+   */
+  readonly kept: RangeSet;
   /** Finished above the position. */
   readonly ahead: RangeSet;
 }
@@ -17,6 +22,7 @@ export function encodeProgress(progress: GroupProgress): Uint8Array {
   writer.u8(VERSION);
   writer.varint(progress.position);
   progress.unfinished.encode(writer);
+  progress.kept.encode(writer);
   progress.ahead.encode(writer);
   return writer.take();
 }
@@ -27,7 +33,8 @@ export function decodeProgress(bytes: Uint8Array): GroupProgress {
   if (version !== VERSION) throw new DecodeError(`progress of version ${version}`);
   const position = reader.varint();
   const unfinished = RangeSet.decode(reader);
+  const kept = RangeSet.decode(reader);
   const ahead = RangeSet.decode(reader);
   reader.expectEnd();
-  return { position, unfinished, ahead };
+  return { position, unfinished, kept, ahead };
 }

@@ -70,13 +70,15 @@ export class GroupReader {
   /** Goes on where the shard's last owner was. `kept` belongs to sessions for good. */
   restore(progress: GroupProgress | undefined, kept: readonly Offset[]): void {
     for (const offset of kept) this.#unfinished.set(offset, KEPT);
+    if (kept.length > 0) this.#parts.changed(this, this.#group);
     if (progress === undefined) return;
     this.#position = progress.position;
-    progress.ahead.forEach((first, last) => this.#ahead.addRange(first, last));
-    for (const [first, last] of progress.unfinished) {
-      for (let offset = first; offset <= last; offset++) {
-        if (!this.#unfinished.has(offset)) this.#again.push(offset);
-      }
+    for (const [first, last] of progress.ahead) this.#ahead.addRange(first, last);
+    for (const offset of offsetsOf(progress.unfinished)) {
+      if (!this.#unfinished.has(offset)) this.#again.push(offset);
+    }
+    for (const offset of offsetsOf(progress.kept)) {
+      if (!this.#unfinished.has(offset)) this.finish(offset);
     }
   }
 
@@ -146,10 +148,11 @@ export class GroupReader {
   }
 
   encode(): Uint8Array {
-    const unfinished = new RangeSet();
-    const offsets = [...this.#unfinished.keys(), ...this.#again].sort((a, b) => a - b);
-    for (const offset of offsets) if (offset <= this.#position) unfinished.add(offset);
-    return encodeProgress({ position: this.#position, unfinished, ahead: this.#ahead });
+    const position = this.#position;
+    const kept = setOf(this.kept());
+    const dispatched = [...this.#unfinished.keys()].filter((offset) => !kept.has(offset));
+    const unfinished = setOf([...dispatched, ...this.#again]);
+    return encodeProgress({ position, unfinished, kept, ahead: this.#ahead });
   }
 
   /** The queue is gone. */
@@ -250,4 +253,14 @@ export class GroupReader {
     member.give({ member: member.number, shard: this.#shard, offset, bytes, start, end, topic });
     return true;
   }
+}
+
+function setOf(offsets: Offset[]): RangeSet {
+  const set = new RangeSet();
+  for (const offset of offsets.sort((a, b) => a - b)) set.add(offset);
+  return set;
+}
+
+function* offsetsOf(set: RangeSet): Generator<Offset> {
+  for (const [first, last] of set) for (let offset = first; offset <= last; offset++) yield offset;
 }
