@@ -158,6 +158,26 @@ describe.skipIf(!isRoot && !isRequired)("on a full disk", { timeout: 60_000 }, (
     await away.stay();
     await expectComplete(world);
   });
+
+  test("it stops in time, says why it can't start, and starts where there is room again", async () => {
+    const world = await build();
+    const { disk, broker, ledger, online, away } = world;
+    const v5 = await RawClient.connected(broker.tcp, { clientId: "v5", ...durable });
+    for (let i = 0; i < 20; i++) await publish(v5, ledger, i % 2 === 0 ? 1 : 2);
+    await disk.fill();
+    await publishUntilRefused(v5, ledger, 2);
+    const began = performance.now();
+    expect(await broker.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - began).toBeLessThan(10_000);
+
+    await expect(broker.start()).rejects.toThrow(/code 2.*\ncanopy: .*no space left/i);
+    await disk.makeRoom();
+    await broker.start();
+    const again = await RawClient.connected(broker.tcp, { clientId: "v5", ...durable });
+    await waitFor(async () => (await publish(again, ledger, 2)) < 0x80, { what: "recovery" });
+    await Promise.all([online.stay(), away.stay()]);
+    await expectComplete(world);
+  });
 });
 
 /**

@@ -98,6 +98,7 @@ interface World {
   readonly wills: Wills;
   readonly changes: Changes;
   acknowledged: number;
+  received: number;
 }
 
 test("kill -9 at any moment loses nothing that was acknowledged, and breaks no promise", {
@@ -156,6 +157,7 @@ async function build(plan: Plan): Promise<World> {
     wills,
     changes,
     acknowledged: 0,
+    received: 0,
   };
   await wills.watch();
   for (const sender of await senders(world, base)) {
@@ -208,10 +210,15 @@ async function subscribe(world: World, subscriber: Subscriber, base: Base): Prom
     ...(version && { version }),
     ...(receiveMaximum && { receiveMaximum }),
     ...(isLazy && { isLazy }),
-    received: ({ payload }) => world.ledger.receive(name, payload),
+    received: ({ payload }) => receive(world, name, payload),
   });
   world.clients.set(name, client);
   await client.subscribe(filters);
+}
+
+function receive(world: World, subscriber: string, payload: Uint8Array): void {
+  world.received++;
+  world.ledger.receive(subscriber, payload);
 }
 
 /** Three members of a durable group, one of which is away most of the time. */
@@ -226,14 +233,15 @@ async function subscribeShared(world: World, base: Base): Promise<void> {
       ...base,
       clientId: name,
       isLazy: member !== 1,
-      received: ({ payload }) => world.ledger.receive("group", payload),
+      received: ({ payload }) => receive(world, "group", payload),
     });
     world.clients.set(name, client);
     await client.subscribe([{ filter: "$share/group/k/#", qos: 2 }]);
   }
 }
 
-async function subscribeMqttJs({ broker, ledger, lanes, history }: World): Promise<void> {
+async function subscribeMqttJs(world: World): Promise<void> {
+  const { broker, ledger, lanes, history } = world;
   for (const version of [4, 5] as const) {
     const name = `js-sub-${version}`;
     ledger.subscribe(
@@ -251,7 +259,7 @@ async function subscribeMqttJs({ broker, ledger, lanes, history }: World): Promi
     client.on("error", () => {});
     client.on("message", (_topic, payload, { messageId, dup }) => {
       history.note(name, `< ${payload.toString()} #${messageId}${dup ? " dup" : ""}`);
-      ledger.receive(name, payload);
+      receive(world, name, payload);
     });
     await client.subscribeAsync("k/#", { qos: version === 5 ? 2 : 1 });
   }
@@ -291,13 +299,15 @@ async function settle(world: World): Promise<void> {
   }
   for (const client of clients.values()) client.isLazy = false;
   const unreleased = () => [...clients.values()].reduce((sum, c) => sum + c.unreleased, 0);
-  const due = () => ledger.missing + unreleased();
   const what = () => `${ledger.missing} messages, ${unreleased()} PUBREL: ${some(ledger.report())}`;
-  // as long as anything comes it is not lost
-  for (let left = due(); left > 0; left = due()) {
-    const before = left;
-    await waitFor(() => due() < before, { timeout: 30_000, what });
+  // as long as anything comes it is not lost; counting takes too long to be done at every arrival
+  for (let left = ledger.missing; left > 0; left = ledger.missing) {
+    const enough = world.received + left;
+    for (let before = world.received; before < enough; before = world.received) {
+      await waitFor(() => world.received > before, { timeout: 30_000, what });
+    }
   }
+  await waitFor(() => unreleased() === 0, { timeout: 30_000, what });
   const { fired, due: dueWills, outlived } = await wills.settle();
   expect({ fired, outlived }).toEqual({ fired: dueWills, outlived: [] });
   const changed = await world.changes.settle();
