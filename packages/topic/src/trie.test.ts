@@ -127,7 +127,7 @@ describe("FilterTrie", () => {
     expect([trie.size, trie.filters]).toEqual([0, 0]);
   });
 
-  test("[MQTT-4.7.2-1] agrees with matchesFilter, filter by filter, through adds and removes", () => {
+  test("[MQTT-4.7.2-1] [MQTT-3.3.2-3] agrees with matchesFilter, filter by filter, through adds and removes", () => {
     const change = fc.record({ filter: anyFilter, key: fc.nat(2), remove: fc.boolean() });
     fc.assert(
       fc.property(fc.array(change, { maxLength: 60 }), fc.array(anyTopic), (changes, topics) => {
