@@ -164,10 +164,24 @@ export class Client implements TransportHandler, Effects<Sub> {
   // --- effects of the protocol: the wire --------------------------------------------------------
 
   send(packet: ServerPacket): void {
-    const bytes = encodeWithin(packet, this.connection.version, this.maximumPacketSize);
-    if (bytes === undefined) return;
+    const { version, connect } = this.connection;
+    const bytes = encodeWithin(packet, version, connect?.maximumPacketSize ?? Infinity);
+    if (bytes === undefined) {
+      if (packet.type === "connack" && packet.reasonCode === REASON.success) this.#unwelcome();
+      return;
+    }
     this.output.append(bytes);
     this.touch();
+  }
+
+  /** Its Maximum Packet Size leaves no room for its CONNACK, without which it would wait for ever. */
+  #unwelcome(): void {
+    const reasonCode = REASON.packetTooLarge;
+    this.send({ type: "connack", sessionPresent: false, reasonCode });
+    const text = "CONNACK is larger than the client takes";
+    queueMicrotask(() => {
+      this.connection.end({ reasonCode, text, by: "server", will: "drop", expiry: undefined });
+    });
   }
 
   ack(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number): void {
