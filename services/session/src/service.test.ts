@@ -255,7 +255,7 @@ describe("what happens by itself", () => {
     expect(h.stores.wills[0]?.epoch).toBe(2);
   });
 
-  test("[MQTT-3.1.2-23] a session ends when its expiry has passed, and its routes go", async () => {
+  test("[MQTT-4.1.0-2] a session ends when its expiry has passed, and its routes go", async () => {
     const h = await Harness.start();
     const gateway = await h.sessions.register(idlePeer);
     const opened = await h.sessions.open(openRequest(gateway, { expiry: 60 }));

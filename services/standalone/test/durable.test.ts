@@ -56,7 +56,7 @@ describe("sessions", () => {
     await resume(clientId, false);
   });
 
-  test("[MQTT-3.1.2-25] the session outlasts a connection that breaks", async () => {
+  test("[MQTT-3.1.2-23] the session outlasts a connection that breaks", async () => {
     const [clientId, topic] = [fresh("c"), fresh()];
     const first = await resume(clientId, false);
     await first.subscribe(topic, { qos: 1 });
@@ -102,7 +102,7 @@ describe("sessions", () => {
     await resume(longer, true);
   });
 
-  test("[MQTT-3.14.2-2] a session that was to end with its connection can't be made to last", async () => {
+  test("a session that was to end with its connection can't be made to last", async () => {
     const clientId = fresh("c");
     const client = await resume(clientId, false, { properties: { sessionExpiryInterval: 0 } });
     client.send({

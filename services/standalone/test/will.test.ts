@@ -72,7 +72,7 @@ describe("when it is sent", () => {
     },
   );
 
-  test("[MQTT-3.1.2-24] when the keep alive has passed", async () => {
+  test("[MQTT-3.1.2-22] when the keep alive has passed", async () => {
     const { base, watcher } = await watch();
     await RawClient.connected(broker.tcp, { keepalive: 1, will: will(`${base}/w`) });
     await watcher.expect("publish", { payload: "gone" });
@@ -94,7 +94,7 @@ describe("when it is sent", () => {
     await expectNothing(watcher, base);
   });
 
-  test("[MQTT-3.1.2-12] never, where there is none", async () => {
+  test("never, where there is none", async () => {
     const { base, watcher } = await watch();
     const clientId = fresh();
     const first = await RawClient.connected(broker.tcp, { clientId, will: will(`${base}/w`) });
@@ -158,7 +158,7 @@ describe("the delay", () => {
     await watcher.expect("publish", { payload: "gone" });
   });
 
-  test("[MQTT-3.1.2-26] it is not sent to who comes back in time", async () => {
+  test("[MQTT-3.1.3-9] it is not sent to who comes back in time", async () => {
     const { base, watcher } = await watch();
     const fields = {
       clientId: fresh(),
@@ -215,7 +215,7 @@ describe("the delay", () => {
 });
 
 describe("what it is", () => {
-  test("[MQTT-3.1.2-9] [MQTT-3.1.2-14] QoS and all properties of the will come with it", async () => {
+  test("[MQTT-3.1.3-10] QoS and all properties of the will come with it", async () => {
     const { base, watcher } = await watch();
     const properties = {
       payloadFormatIndicator: true,
@@ -235,7 +235,7 @@ describe("what it is", () => {
     }
   });
 
-  test("[MQTT-3.1.2-16] [MQTT-3.1.2-17] retained, or not", async () => {
+  test("[MQTT-3.1.2-14] [MQTT-3.1.2-15] retained, or not", async () => {
     const { base, watcher } = await watch();
     for (const [name, retain] of [
       ["kept", true],
