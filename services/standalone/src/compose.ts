@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { allowAll, authentication } from "@canopy/auth";
-import { type Lifecycle, type Logger, Stack, systemClock, systemRandom, systemTimers } from "@canopy/base";
+import {
+  type Lifecycle,
+  type Logger,
+  Stack,
+  systemClock,
+  systemRandom,
+  systemTimers,
+} from "@canopy/base";
 import type { Config } from "@canopy/config";
 import { Gateway } from "@canopy/gateway";
 import { createSessionService } from "@canopy/session-service";

@@ -1,7 +1,13 @@
 /** The standalone broker's command line: reads arguments, environment and files; nothing else does. */
 import { readFileSync } from "node:fs";
 import { passwdCommand } from "@canopy/auth";
-import { ConfigError, helpText, type LoadedConfig, loadConfig, requestedAction } from "@canopy/config";
+import {
+  ConfigError,
+  helpText,
+  type LoadedConfig,
+  loadConfig,
+  requestedAction,
+} from "@canopy/config";
 import { ListenError } from "@canopy/gateway";
 import { createLogger } from "@canopy/telemetry";
 import { banner } from "./banner.ts";
