@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { pick, type Random, randomBool, randomInt } from "@canopy/base";
 import {
   type Broker,
@@ -117,6 +117,7 @@ test("kill -9 at any moment loses nothing that was acknowledged, and breaks no p
       await busyUntilAMoment(world);
       history.note("broker", `kill -9, round ${round}`);
       await broker.kill9();
+      if (randomBool(random, 0.3)) await killWhileStarting(broker, random);
       await broker.start();
       history.note("broker", "started again");
       expect(history.violations, `seed ${plan.seed}`).toEqual([]);
@@ -132,6 +133,14 @@ test("kill -9 at any moment loses nothing that was acknowledged, and breaks no p
     });
   }
 });
+
+/** Recovery is interrupted too, somewhere before the broker listens or right after. */
+async function killWhileStarting(broker: Broker, random: Random): Promise<void> {
+  const starting = broker.start().catch(() => {});
+  await pause(randomInt(random, 500));
+  await broker.kill9();
+  await starting;
+}
 
 async function build(plan: Plan): Promise<World> {
   const scope = testScope();
