@@ -183,7 +183,9 @@ async function openLevel(folder: string): Promise<ClassicLevel<Buffer, Buffer>> 
   const level = new ClassicLevel<Buffer, Buffer>(folder, {
     ...ENCODING,
     writeBufferSize: 16 * MIB,
-    maxFileSize: 16 * MIB,
+    // A compaction may need room for 25 files of this size before it gives any back.
+    maxFileSize: 2 * MIB,
+    maxOpenFiles: 2000,
     blockSize: 16 * 1024,
     cacheSize: 8 * MIB,
   });

@@ -6,6 +6,9 @@
 /** The version of the format; must stay readable by every version of this package. */
 export const VERSION_KEY: Buffer = Buffer.from("canopy-store");
 
+/** Never there; deleting it shows whether LevelDB still writes. */
+export const PROBE_KEY: Buffer = Buffer.from("canopy-probe");
+
 const KINDS = {
   /** Per shard: epoch and head. */
   epoch: "e",

@@ -56,6 +56,7 @@ export class Recovery implements WriteGuard {
 
   /** Whether appends are refused for lack of room. */
   get isLow(): boolean {
+    this.#lookAtRoom();
     return this.#low !== undefined;
   }
 
@@ -140,7 +141,7 @@ export class Recovery implements WriteGuard {
     this.#roomSeen = now;
     const room = this.#database.room();
     if (room === undefined) return;
-    const needed = Math.min(this.#reserve, room.total / 10);
+    const needed = Math.min(this.#reserve, room.total / 4);
     this.#low =
       room.free >= needed
         ? undefined

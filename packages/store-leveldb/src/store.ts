@@ -37,8 +37,8 @@ export interface LevelStoreOptions {
   /** A segment is sealed when it reaches this size. 16 MiB. */
   readonly segmentBytes?: number;
   /**
-   * Appends fail with `full` while less is free on the file system, at most a tenth of it; so
-   * there is room left for deleting. 0 = don't look. 64 MiB.
+   * Appends fail with `full` while less is free on the file system, at most a quarter of it; so
+   * there is room left for deleting, which LevelDB does by writing. 0 = don't look. 128 MiB.
    */
   readonly reserveBytes?: number;
   readonly clock?: Clock;
@@ -119,7 +119,7 @@ export class LevelStore implements Store {
     this.#recovery = new Recovery(
       database,
       { clock, timers },
-      options.reserveBytes ?? 64 * MIB,
+      options.reserveBytes ?? 128 * MIB,
       () => {
         this.#committer.retry();
         this.#upkeep.resume();

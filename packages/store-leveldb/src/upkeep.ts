@@ -1,7 +1,8 @@
 import type { Timer, Timers } from "@canopy/base";
 import { StoreError } from "@canopy/store";
 import type { Committer } from "./committer.ts";
-import { type Database, type Op } from "./database.ts";
+import { Compactor } from "./compactor.ts";
+import type { Database, Op } from "./database.ts";
 import type { DiskReader } from "./disk-reader.ts";
 import { encodeRecord } from "./encode.ts";
 import { markTailFloors, sweepFloors, writeFloors } from "./floors.ts";
@@ -17,9 +18,6 @@ import type { ShardState } from "./shard-state.ts";
 const FLOORS_MS = 1000;
 /** Floors written before it is worth looking for those that are not needed any more. */
 const SWEEP_AFTER = 1000;
-/** Dropped bytes after which LevelDB is told to give the room back. */
-const COMPACT_BYTES = 64 * 2 ** 20;
-
 export interface UpkeepParts {
   readonly database: Database;
   readonly cache: RecordCache;
@@ -61,15 +59,13 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #cares = new Map<ShardState, Care>();
   readonly #others = new Set<Promise<void>>();
-  /** Segments dropped since the last compaction. */
-  #dropped: number[] = [];
-  #droppedBytes = 0;
-  #compacting = false;
+  readonly #compactor: Compactor;
   #stopped = false;
 
   constructor(parts: UpkeepParts, options: UpkeepOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#compactor = new Compactor({ ...parts, timers: options.timers, isLow: options.isLow });
   }
 
   /** Takes care of a shard that has been loaded. */
@@ -141,7 +137,7 @@ export class Upkeep {
       if (!care.ended) await this.#dropEmpty(care.state);
       if (!care.ended && (await this.#rewrite(care.state))) care.wanted = true;
       if (!care.ended) await this.#sweep(care);
-      this.#compact();
+      this.#compactor.consider();
     }
   }
 
@@ -189,38 +185,7 @@ export class Upkeep {
     for (let number = 0; number < chunks; number++) ops.del(pairKey("chunk", id, number));
     ops.del(keyOf("segment", id));
     await ops.flush();
-    this.#dropped.push(id);
-    this.#droppedBytes += segment.bytes;
-  }
-
-  /** LevelDB would keep what was deleted for long: nothing else is ever written among these keys. */
-  #compact(): void {
-    const due =
-      this.#droppedBytes >= COMPACT_BYTES || (this.#droppedBytes > 0 && this.#options.isLow());
-    if (!due || this.#compacting || this.#stopped) return;
-    this.#compacting = true;
-    const ids = this.#dropped.sort((a, b) => a - b);
-    this.#dropped = [];
-    this.#droppedBytes = 0;
-    const { database } = this.#parts;
-    const compact = async () => {
-      for (let i = 0; i < ids.length && !this.#stopped; ) {
-        const begin = i++;
-        while (ids[i] === (ids[i - 1] as number) + 1) i++;
-        const last = ids[i - 1] as number;
-        const from = prefixOf("record", ids[begin] as number);
-        await database.compact(from, behind(prefixOf("record", last)));
-      }
-    };
-    this.#inBackground(
-      // A failure shows at the next write.
-      compact()
-        .catch(() => {})
-        .finally(() => {
-          this.#compacting = false;
-          this.#compact();
-        }),
-    );
+    this.#compactor.dropped(id, segment.bytes);
   }
 
   #inBackground(task: Promise<unknown>): void {
@@ -317,5 +282,6 @@ export class Upkeep {
   async idle(): Promise<void> {
     for (const { working } of this.#cares.values()) await working;
     await Promise.all(this.#others);
+    await this.#compactor.stop();
   }
 }

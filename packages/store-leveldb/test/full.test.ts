@@ -10,14 +10,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type LevelStore, type LevelStoreOptions, openLevelStore } from "../src/index.ts";
 import { temporaryFolder } from "./harness.ts";
 
+const MOUNT = "/bin/mount";
+const UMOUNT = "/bin/umount";
 const MIB = 2 ** 20;
 const ALL = { messages: 1_000_000, bytes: 2 ** 40 };
-const BODY = 10_000;
 
 function tryToMount(): string | undefined {
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"], { stdio: "pipe" });
-    execFileSync("umount", ["/mnt"]);
+    execFileSync(MOUNT, ["-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"], { stdio: "pipe" });
+    execFileSync(UMOUNT, ["/mnt"]);
     return undefined;
   } catch (error) {
     return (error as Error).message;
@@ -37,9 +38,11 @@ class Writer {
   readonly queue: string;
   readonly stored: number[] = [];
   readonly refused: string[] = [];
+  readonly #size: number;
   #next: number;
 
-  constructor(shard: ShardStore, queue: string) {
+  constructor(shard: ShardStore, queue: string, size: number = 10_000) {
+    this.#size = size;
     this.shard = shard;
     this.queue = queue;
     this.#next = Math.max(shard.head, shard.epoch * 2 ** 32) + 1;
@@ -49,7 +52,7 @@ class Writer {
   async append(): Promise<boolean> {
     const first = this.#next;
     // Random: LevelDB compresses.
-    const body = Buffer.concat([Buffer.from(`${first}.`), randomBytes(BODY)]);
+    const body = Buffer.concat([Buffer.from(`${first}.`), randomBytes(this.#size)]);
     try {
       await this.shard.append(appendOf(first, [{ body, queues: [this.queue], retain: "last" }]));
     } catch (error) {
@@ -90,8 +93,8 @@ describe.skipIf(obstacle !== undefined)("a full disk", () => {
     openLevelStore({ folder: join(folder, "store"), cacheBytes: MIB, ...options });
 
   const mount = (size: string) =>
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder]);
-  const unmount = () => execFileSync("umount", [folder]);
+    execFileSync(MOUNT, ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder]);
+  const unmount = () => execFileSync(UMOUNT, [folder]);
 
   beforeEach(async () => {
     folder = await temporaryFolder();
@@ -148,14 +151,14 @@ describe.skipIf(obstacle !== undefined)("a full disk", () => {
     unmount();
     mount("512m");
     store = await open({ segmentBytes: 4 * MIB });
-    const writer = new Writer(await store.open(0, 1), "q");
+    const writer = new Writer(await store.open(0, 1), "q", 100_000);
     for (let i = 0; i < 100_000 && (await writer.append()); i++);
     expect(writer.refused).toEqual(["full"]);
     await writer.check();
     await writer.shard.trim("q", writer.stored.at(-11) ?? 0);
     writer.stored.splice(0, writer.stored.length - 10);
     await writer.appendEventually();
-    for (let i = 0; i < 500; i++) await writer.appendEventually();
+    for (let i = 0; i < 100; i++) await writer.appendEventually();
     await writer.check();
   }, 60_000);
 });

@@ -1,9 +1,9 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openLevelStore } from "../src/index.ts";
 import { temporaryFolder } from "./harness.ts";
@@ -13,7 +13,7 @@ const ALL = { messages: 1_000_000, bytes: 2 ** 40 };
 
 /** Runs the child for a while, kills it, and returns what it acknowledged. */
 async function runAndKill(folder: string, segmentBytes: number): Promise<number[]> {
-  const script = join(import.meta.dirname, "kill-child.ts");
+  const script = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
   const args = ["--conditions=source", script, folder, `${segmentBytes}`];
   const child: ChildProcessByStdio<null, Readable, null> = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
