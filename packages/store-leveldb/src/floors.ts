@@ -55,7 +55,8 @@ export async function sweepFloors(
   database: Database,
   committer: Committer,
 ): Promise<void> {
-  const oldest = Math.min(...state.tails.map(({ id }) => id), ...state.sealedById.keys());
+  let oldest = state.tails[0]?.id ?? Number.POSITIVE_INFINITY;
+  for (const id of state.sealedById.keys()) oldest = Math.min(oldest, id);
   const prefix = prefixOf("floor", state.shard);
   const gone: Buffer[] = [];
   await database.scan(prefix, behind(prefix), (key, value) => {

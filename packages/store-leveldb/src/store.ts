@@ -111,7 +111,8 @@ export class LevelStore implements Store {
 
   constructor(database: Database, segments: Map<number, Descriptor>, options: LevelStoreOptions) {
     this.#database = database;
-    let nextSegment = Math.max(0, ...segments.keys()) + 1;
+    let nextSegment = 1;
+    for (const id of segments.keys()) nextSegment = Math.max(nextSegment, id + 1);
     const cache = new RecordCache(options.cacheBytes ?? 64 * MIB);
     this.#reader = new DiskReader(database, cache);
     const timers = options.timers ?? backgroundTimers;
