@@ -18,12 +18,14 @@ function project(
   };
 }
 
+/** Their test folders are in projects of their own. */
+const withProcesses = ["standalone", "bench"];
 const beside = ["src/**/*.test.ts", "test/**/*.test.ts"];
 const folders = ["packages", "services"].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group)).map((name) => ({ group, name })),
 );
 
-// The processes project starts real brokers; "pnpm check" leaves it out, "npm test" runs it.
+// The processes projects start real brokers; "pnpm check" leaves them out, "npm test" runs them.
 export default defineConfig({
   test: {
     passWithNoTests: true,
@@ -32,13 +34,17 @@ export default defineConfig({
         project(
           group === "packages" ? name : `service-${name}`,
           `${group}/${name}`,
-          name === "standalone" ? ["src/**/*.test.ts"] : beside,
+          withProcesses.includes(name) ? ["src/**/*.test.ts"] : beside,
         ),
       ),
       project("scripts", "scripts", ["**/*.test.ts"]),
       project("processes", "services/standalone", ["test/**/*.test.ts"], {
         testTimeout: 60_000,
         hookTimeout: 60_000,
+      }),
+      // It takes all cores, so it comes when the others have ended.
+      project("processes-bench", "packages/bench", ["test/**/*.test.ts"], {
+        sequence: { groupOrder: 1 },
       }),
     ],
   },

@@ -1,0 +1,62 @@
+/** What Linux says of a process in /proc. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** User and system CPU time in seconds. */
+export interface Cpu {
+  readonly user: number;
+  readonly system: number;
+}
+
+/** sysconf(_SC_CLK_TCK), which is 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** Fields 14 and 15 of /proc/PID/stat; field 2, the name, may hold spaces and brackets. */
+export function parseStat(text: string): Cpu {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [user, system] = [fields[11], fields[12]].map(Number);
+  if (user === undefined || system === undefined || Number.isNaN(user + system)) {
+    throw new Error(`not a line of /proc/PID/stat: ${text}`);
+  }
+  return { user: user / TICKS_PER_SECOND, system: system / TICKS_PER_SECOND };
+}
+
+/** A field of /proc/PID/status that is in kB, as bytes. */
+export function parseStatus(text: string, field: string): number {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text);
+  if (match === null) throw new Error(`no ${field} in /proc/PID/status`);
+  return Number(match[1]) * 1024;
+}
+
+/** Nanoseconds on a CPU: the first field of schedstat. */
+export function parseSchedstat(text: string): number {
+  const time = Number(text.trim().split(" ")[0]);
+  if (Number.isNaN(time)) throw new Error(`not a line of schedstat: ${text}`);
+  return time;
+}
+
+/** Of all threads, also those that have ended. */
+export function cpuOf(pid: number): Cpu {
+  return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}
+
+/**
+ * Seconds of CPU of all threads that are there, to the nanosecond. Where the kernel does not count
+ * so exactly: by the ticks of `cpuOf`.
+ */
+export function exactCpuOf(pid: number): number {
+  try {
+    let sum = 0;
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      sum += parseSchedstat(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"));
+    }
+    return sum / 1e9;
+  } catch {
+    const { user, system } = cpuOf(pid);
+    return user + system;
+  }
+}
+
+/** Resident memory in bytes. */
+export function residentOf(pid: number): number {
+  return parseStatus(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS");
+}

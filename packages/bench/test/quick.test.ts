@@ -1,0 +1,61 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { scenarios } from "../src/scenarios/index.ts";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const folder = await mkdtemp(join(tmpdir(), "canopy-bench-test-"));
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** The benchmark as a process, with its temporary folders where they can be seen. */
+function bench(...args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ["--conditions=source", main, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: folder },
+    });
+    let output = "";
+    const add = (text: Buffer): void => {
+      output += text.toString();
+    };
+    child.stdout.on("data", add);
+    child.stderr.on("data", add);
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
+
+test("every scenario runs, nothing is lost, and nothing is left behind", {
+  timeout: 240_000,
+}, async () => {
+  const json = join(folder, "result.json");
+  const { code, output } = await bench(
+    "--quick",
+    "--seconds",
+    "0.5",
+    "--brokers",
+    "canopy",
+    "--json",
+    json,
+  );
+  if (code !== 0) throw new Error(output);
+  const { results } = JSON.parse(await readFile(json, "utf8"));
+  expect(results.length).toBeGreaterThan(scenarios.length);
+  for (const { row } of results) expect(row).toMatchObject({ faults: "" });
+  expect(await readdir(folder)).toEqual(["result.json"]);
+});
+
+test("an unknown scenario, broker or flag is refused with the help", async () => {
+  for (const args of [["--scenario", "no"], ["--brokers", "no"], ["--no"], ["no"]]) {
+    const { code, output } = await bench(...args);
+    expect(code).toBe(2);
+    expect(output).toContain("Commands");
+  }
+}, 60_000);
