@@ -148,7 +148,10 @@ export class Subscriptions {
         if (this.#client.durable && found.size > 0) await this.#commitEnd([...found]);
         for (const sub of found) this.#drop(sub);
         const none = REASON.noSubscriptionExisted;
-        settle(subs.map((sub) => (sub === undefined ? none : REASON.success)));
+        // a filter that is named twice is gone the second time
+        const ended = (sub: Sub | undefined, i: number): boolean =>
+          sub !== undefined && subs.indexOf(sub) === i;
+        settle(subs.map((sub, i) => (ended(sub, i) ? REASON.success : none)));
       } catch (error) {
         this.#gateway.logger.warn({ error }, "a subscription can't be ended");
         for (const sub of found) sub.draining = false;
