@@ -27,9 +27,25 @@ export type SubscribeFields = Partial<ISubscription> & Pick<ISubscribePacket, "p
  * line until a test takes them, so nothing is missed, and nothing goes unseen by `expect`.
  */
 export class RawClient extends PacketClient {
-  /** Answer PUBLISH and PUBREL, as most clients do. They still wait in line. */
-  acknowledge = false;
+  #acknowledge = false;
+  /** Came while nothing was acknowledged. */
+  readonly #unanswered = new Set<Packet>();
   #lastMessageId = 0;
+
+  /**
+   * Answer PUBLISH and PUBREL, as most clients do. They still wait in line. Set to true, it answers
+   * what waits already too: a packet may have come together with the one before it.
+   */
+  get acknowledge(): boolean {
+    return this.#acknowledge;
+  }
+
+  set acknowledge(on: boolean) {
+    this.#acknowledge = on;
+    if (!on) return;
+    for (const packet of this.waiting) if (this.#unanswered.has(packet)) this.#answer(packet);
+    this.#unanswered.clear();
+  }
 
   /** Opens the network connection; no CONNECT is sent. */
   static open(address: Address, options: RawClientOptions = {}, scope?: Scope): Promise<RawClient> {
@@ -144,7 +160,11 @@ export class RawClient extends PacketClient {
 
   protected override arrived(packet: Packet): void {
     super.arrived(packet);
-    if (!this.acknowledge) return;
+    if (this.#acknowledge) this.#answer(packet);
+    else if (packet.cmd === "publish" || packet.cmd === "pubrel") this.#unanswered.add(packet);
+  }
+
+  #answer(packet: Packet): void {
     const { messageId = 0 } = packet;
     if (packet.cmd === "publish" && packet.qos === 1) this.send({ cmd: "puback", messageId });
     if (packet.cmd === "publish" && packet.qos === 2) this.send({ cmd: "pubrec", messageId });
