@@ -96,7 +96,7 @@ export class Outbox {
     if (record.retain) this.#outdate(topic);
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-    if (target.reader && offset !== 0 && record.qos !== 0) {
+    if (target.sources.length > 0 && offset !== 0 && record.qos !== 0) {
       this.#offer(target, topic, qos, retain, shard, offset);
     } else if (qos === 0) {
       this.unacknowledged(topic, retain, target.idBytes);
@@ -156,18 +156,18 @@ export class Outbox {
   /** A message that a reader has read, or that came live to it. It has room. */
   byReader(
     reader: Reader,
-    target: Target,
+    sub: Sub,
+    idBytes: Buffer | undefined,
     topic: Topic,
     qos: 0 | 1 | 2,
     retain: boolean,
     offset: number,
   ): void {
     if (qos === 0) {
-      this.unacknowledged(topic, retain, target.idBytes);
+      this.unacknowledged(topic, retain, idBytes);
       reader.moveTo(offset);
       return;
     }
-    const { sub, idBytes } = target;
     const delivery = new Delivery(qos, sub, reader.shard, offset, undefined, undefined);
     sub.unfinished++;
     reader.add(delivery);
@@ -302,6 +302,11 @@ export class Outbox {
     shard: number,
     offset: number,
   ): void {
+    const source = target.sourceOf(shard, offset);
+    if (source === undefined) {
+      if (target.rest !== undefined) this.live(target.rest, topic, shard, offset);
+      return;
+    }
     const reader = this.reader(shard);
     if (offset <= reader.position) return;
     if (!reader.live) {
@@ -313,7 +318,7 @@ export class Outbox {
       this.fallBehind(reader);
       return;
     }
-    this.byReader(reader, target, topic, qos, retain, offset);
+    this.byReader(reader, source, target.idBytes, topic, qos, retain, offset);
   }
 
   /** A newer value than those that wait, or are being read, is sent: no older one comes after it. */

@@ -133,7 +133,7 @@ export class Reads {
     if (topic === undefined) return false;
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished;
-    client.outbox.byReader(reader, target, topic, qos, retain, offset);
+    client.outbox.byReader(reader, target.sub, target.idBytes, topic, qos, retain, offset);
     return true;
   }
 

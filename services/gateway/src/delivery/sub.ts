@@ -79,6 +79,8 @@ export class Sub {
   }
 }
 
+const NO_SUBS: readonly Sub[] = [];
+
 /** How one client gets a message that matches one or more of its subscriptions. */
 export class Target {
   readonly client: Client;
@@ -92,8 +94,10 @@ export class Target {
   noLocal: boolean;
   /** Where only some have: what is left without them, for the client's own messages. */
   own: Target | undefined = undefined;
-  /** Stored messages come to it through its reader. */
-  reader: boolean;
+  /** Subscriptions with a queue among them; where there are any, stored messages go by the reader. */
+  sources: readonly Sub[];
+  /** Where only some have a queue: what is left without them, for messages that are in none. */
+  rest: Target | undefined = undefined;
 
   constructor(sub: Sub) {
     this.client = sub.client;
@@ -102,7 +106,20 @@ export class Target {
     this.retainAsPublished = sub.retainAsPublished;
     this.idBytes = sub.idBytes;
     this.noLocal = sub.noLocal;
-    this.reader = sub.queued;
+    this.sources = sub.queued ? [sub] : NO_SUBS;
+  }
+
+  /**
+   * The subscription whose queue has this message, so that it can be read again. Undefined where
+   * none has: the message is older than what would have it.
+   */
+  sourceOf(shard: number, offset: number): Sub | undefined {
+    const { sources } = this;
+    for (let i = 0; i < sources.length; i++) {
+      const sub = sources[i] as Sub;
+      if (sub.active && (sub.starts[shard] ?? 0) < offset) return sub;
+    }
+    return undefined;
   }
 }
 
@@ -110,8 +127,12 @@ export class Target {
 export function mergeSubs(subs: readonly Sub[]): Target {
   const first = subs[0] as Sub;
   if (subs.length === 1) return first.target;
-  const main = subs.find((sub) => sub.queued) ?? subs.find((sub) => sub.passed) ?? first;
-  const target = new Target(main);
+  const sources = subs.filter((sub) => sub.queued);
+  const target = new Target(sources[0] ?? subs.find((sub) => sub.passed) ?? first);
+  target.sources = sources;
+  if (sources.length > 0 && sources.length < subs.length) {
+    target.rest = mergeSubs(subs.filter((sub) => !sub.queued));
+  }
   const ids: number[] = [];
   for (const sub of subs) {
     if (sub.qos > target.qos) target.qos = sub.qos;
