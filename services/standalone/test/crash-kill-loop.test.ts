@@ -148,12 +148,23 @@ async function killWhileStarting(broker: Broker, random: Random): Promise<void> 
   await starting;
 }
 
+/** Small files, so that there are many borders to be killed at. */
+function settings(random: Random): Record<string, string | number> {
+  const chosen = {
+    "store.shards": pick(random, [1, 4]),
+    "store.segmentBytes": pick(random, ["4KiB", "64KiB", "1MiB"]),
+    "store.cacheBytes": pick(random, ["64KiB", "64MiB"]),
+    "session.snapshotEvery": pick(random, ["4KiB", "256KiB"]),
+    "session.progressInterval": pick(random, ["5ms", "200ms"]),
+    "limits.maxInflight": pick(random, [10, 128]),
+  };
+  console.log("kill loop:", chosen);
+  return chosen;
+}
+
 async function build(plan: Plan): Promise<World> {
   const scope = testScope();
-  const broker = await startBroker(
-    { timeout: 30_000, set: { "store.segmentBytes": "64KiB", "session.snapshotEvery": "256KiB" } },
-    scope,
-  );
+  const broker = await startBroker({ timeout: 30_000, set: settings(plan.random) }, scope);
   const history = new History();
   const ledger = new Ledger();
   const base = { address: () => broker.tcp, history, random: plan.random, scope };

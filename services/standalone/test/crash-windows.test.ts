@@ -198,6 +198,34 @@ describe.each(["kill -9", "SIGTERM"])("after %s", (how) => {
     const known = topics.map((topic) => ({ dup: true, messageId: ids.get(topic) ?? 0 }));
     expect(how === "SIGTERM" ? resumed : known).toEqual(known);
   });
+
+  test.each([1, 2] as const)(
+    "deliveries at QoS %i whose messages limits dropped do not block the rest",
+    async (qos) => {
+      const broker = await startBroker({ set: { "limits.maxQueuedMessages": 10 } });
+      const fields = {
+        clientId: "subscriber",
+        clean: false,
+        properties: { sessionExpiryInterval: 3600, receiveMaximum: 3 },
+      };
+      const publisher = await RawClient.connected(broker.tcp);
+      let subscriber = await RawClient.connected(broker.tcp, fields);
+      await subscriber.subscribe("t", { qos });
+      for (let i = 0; i < 200; i++) await publisher.publish("t", String(i), { qos: 2 });
+      for (const payload of ["0", "1", "2"]) await subscriber.expect("publish", { payload, qos });
+      await broker.logged(/oldest messages were dropped/);
+
+      await crash(broker);
+      subscriber = await RawClient.connected(broker.tcp, fields);
+      subscriber.acknowledge = true;
+      await subscriber.find("publish", { payload: "199", qos });
+      const later = await RawClient.connected(broker.tcp);
+      for (let i = 200; i < 220; i++) {
+        await later.publish("t", String(i), { qos: 2 });
+        await subscriber.find("publish", { payload: String(i), qos });
+      }
+    },
+  );
 });
 
 async function sessionLogSize(data: string): Promise<number> {
