@@ -150,6 +150,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   #tick(): void {
     this.#ticker = this.timers.set(TICK, () => {
       this.wheel.advance(this.clock.now(), (client) => client.timedOut());
+      this.publisher.giveUp(this.limits.answerTimeout);
       if (!this.stopped) this.#tick();
     });
   }

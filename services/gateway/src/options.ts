@@ -18,6 +18,8 @@ export interface GatewayLimits {
   /** Bytes that may wait for one socket before QoS 0 is dropped, and for all sockets together. */
   readonly connectionOutputBytes: number;
   readonly gatewayOutputBytes: number;
+  /** How long a PUBLISH may be without an answer before its connection is closed. */
+  readonly answerTimeout: number;
   /** How often progress of durable sessions is flushed. */
   readonly progressInterval: number;
   /** For stopping. */

@@ -1,4 +1,4 @@
-import { type PublishView, RecordBatch } from "@canopy/codec";
+import { type PublishView, REASON, RecordBatch } from "@canopy/codec";
 import type { PublishBatch } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
 import type { Client } from "./client.ts";
@@ -13,6 +13,8 @@ class Batch implements PublishBatch {
   readonly shard: number;
   readonly gateway: number;
   seq = 0;
+  /** When it was handed on, monotonic ms. */
+  since = 0;
   readonly records: RecordBatch = new RecordBatch();
   readonly receiptSessions: number[] = [];
   readonly receiptKeys: number[] = [];
@@ -40,6 +42,8 @@ export class Publisher {
   #opened = 0;
   readonly #seqs: number[] = [];
   readonly #free: Batch[][] = [];
+  /** Handed on and not answered to the end, oldest first. */
+  readonly #waiting = new Set<Batch>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -104,15 +108,33 @@ export class Publisher {
 
   released(released: PublishBatch): void {
     const batch = released as Batch;
+    this.#waiting.delete(batch);
     this.#gateway.backpressure.forget(batch);
     batch.reset();
     const free = this.#free[batch.shard] as Batch[];
     if (free.length < KEPT_BATCHES) free.push(batch);
   }
 
+  /**
+   * Ends the connections whose messages have had no answer for so long (ms): a message of QoS 2 that
+   * may already be stored must not be refused, so its client has to ask again on a new connection.
+   */
+  giveUp(timeout: number): void {
+    const before = this.#gateway.clock.now() - timeout;
+    for (const batch of this.#waiting) {
+      if (batch.since > before) return;
+      for (const [index, client] of batch.clients.entries()) {
+        if (batch.slots[index] === -1 || client.outstanding === 0) continue;
+        client.connection.fail(REASON.unspecifiedError, "the store does not answer");
+      }
+    }
+  }
+
   #send(shard: number, batch: Batch): void {
     this.#open[shard] = undefined;
     this.#opened--;
+    batch.since = this.#gateway.clock.now();
+    this.#waiting.add(batch);
     this.#gateway.shards.publish(batch);
   }
 

@@ -96,7 +96,7 @@ export class Outbox {
     if (record.retain) this.#outdate(topic);
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-    if (target.sources.length > 0 && offset !== 0 && record.qos !== 0) {
+    if (target.sources.length > 0 && record.qos !== 0) {
       this.#offer(target, topic, qos, retain, shard, offset);
     } else if (qos === 0) {
       this.unacknowledged(topic, retain, target.idBytes);
@@ -304,6 +304,8 @@ export class Outbox {
   ): void {
     const source = target.sourceOf(shard, offset);
     if (source === undefined) {
+      // Published before the subscription was in force. What is not stored must not be sent either:
+      // its packet identifier would be forgotten with the connection, but not by the client.
       if (target.rest !== undefined) this.live(target.rest, topic, shard, offset);
       return;
     }
