@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** The data folder can't be used; the message says why and what to do. */
 export class DataFolderError extends Error {
@@ -37,7 +37,7 @@ export async function prepareDataFolder(folder: string, shards: number): Promise
 async function checkWritable(folder: string): Promise<void> {
   const probe = join(folder, `.probe-${process.pid}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await make(folder);
     await writeFile(probe, "");
     await rm(probe);
   } catch (error) {
@@ -45,6 +45,19 @@ async function checkWritable(folder: string): Promise<void> {
     // a full disk is no reason not to start: what is stored can be read, and room can be made
     if ((error as NodeJS.ErrnoException).code === "ENOSPC") return;
     throw new DataFolderError(`the data folder ${folder} can't be written: ${message}`);
+  }
+}
+
+/** As mkdir does recursively, which never ends where a folder's parent takes none, as /proc. */
+async function make(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(folder) === folder) throw error;
+    await make(dirname(folder));
+    await mkdir(folder);
   }
 }
 

@@ -1,0 +1,98 @@
+import { mosquittoSub, RawClient, startBroker, waitFor } from "@canopy/testkit";
+import { expect, test } from "vitest";
+import { fresh, publish, sharedBroker } from "./support.ts";
+
+const broker = sharedBroker({ set: { "sys.interval": "100ms" } });
+
+/** The names that Mosquitto's users know. */
+const names = [
+  "version",
+  "uptime",
+  "clients/total",
+  "clients/connected",
+  "clients/disconnected",
+  "clients/maximum",
+  "messages/received",
+  "messages/sent",
+  "messages/stored",
+  "store/messages/count",
+  "store/messages/bytes",
+  "publish/messages/received",
+  "publish/messages/sent",
+  "publish/messages/dropped",
+  "bytes/received",
+  "bytes/sent",
+  "subscriptions/count",
+  "retained messages/count",
+  "load/messages/received/1min",
+  "load/messages/received/5min",
+  "load/messages/received/15min",
+  "load/connections/1min",
+];
+
+async function value(
+  client: RawClient,
+  name: string,
+  wanted: (text: string) => boolean,
+): Promise<void> {
+  for (;;) {
+    const { payload } = await client.find("publish", { topic: `$SYS/broker/${name}` });
+    if (wanted(String(payload))) return;
+  }
+}
+
+test("the topics that Mosquitto's users know come with SUBSCRIBE, as retained messages", async () => {
+  const client = await RawClient.connected(broker.tcp);
+  await client.subscribe("$SYS/#");
+  for (const name of names) {
+    const { retain, payload } = await client.find("publish", { topic: `$SYS/broker/${name}` });
+    expect(retain).toBe(true);
+    expect(String(payload)).not.toBe("");
+  }
+});
+
+test("they change with what happens", async () => {
+  const [clientId, topic] = [fresh(), fresh()];
+  const client = await RawClient.connected(broker.tcp);
+  await client.subscribe("$SYS/broker/#");
+  await publish(broker.tcp, topic, "kept", { retain: true });
+  await value(client, "retained messages/count", (text) => text === "1");
+  const durable = await RawClient.connected(broker.tcp, {
+    clientId,
+    properties: { sessionExpiryInterval: 600 },
+  });
+  await durable.subscribe(topic, { qos: 1, rh: 2 });
+  await durable.disconnect();
+  await value(client, "clients/disconnected", (text) => text === "1");
+  for (let i = 0; i < 3; i++) await publish(broker.tcp, topic, `${i}`);
+  await value(client, "store/messages/count", (text) => text === "3");
+  await value(client, "messages/received", (text) => Number(text) >= 4);
+  await value(client, "load/messages/received/1min", (text) => Number(text) > 0);
+  await value(client, "uptime", (text) => /^\d+ seconds$/.test(text));
+});
+
+test("[MQTT-4.7.2-1] # does not show them, and exact names do", async () => {
+  const client = await RawClient.connected(broker.tcp);
+  await client.subscribe("#");
+  await client.subscribe("$SYS/broker/version");
+  const { payload } = await client.find("publish", { topic: "$SYS/broker/version" });
+  expect(String(payload)).toMatch(/^canopy \d+\.\d+/);
+  const shown = client.waiting.filter(
+    (got) => got.cmd === "publish" && got.topic.startsWith("$SYS"),
+  );
+  expect(shown).toEqual([]);
+});
+
+test("mosquitto_sub watches them", async () => {
+  const { host, port } = broker.tcp;
+  const watcher = await mosquittoSub(["-h", host, "-p", `${port}`, "-t", "$SYS/broker/uptime"]);
+  expect((await watcher.waitFor(2))[0]).toMatch(/^\d+ seconds$/);
+});
+
+test("an interval of 0 switches them off", async () => {
+  const quiet = await startBroker({ set: { "sys.interval": "0" } });
+  const client = await RawClient.connected(quiet.tcp);
+  await client.subscribe("$SYS/#");
+  await client.expectQuiet();
+  await waitFor(() => client.waiting.length === 0);
+});
