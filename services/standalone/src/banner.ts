@@ -4,7 +4,7 @@ export function banner(addresses: readonly string[]): string {
   const lines = [`Canopy is ready: ${addresses.join(", ")}`];
   if (tcp !== undefined) {
     const { hostname, port } = new URL(tcp.replace("tcp:", "http:"));
-    const where = `-h ${hostname} -p ${port === "" ? "80" : port}`;
+    const where = `-h ${hostname.replace(/^\[|\]$/g, "")} -p ${port === "" ? "80" : port}`;
     lines.push(
       `  subscribe: mosquitto_sub ${where} -t 'hello/#' -v`,
       `  publish:   mosquitto_pub ${where} -t hello/world -m 'Hello, Canopy' -q 1`,

@@ -1,6 +1,6 @@
 /** The standalone broker's command line: reads arguments, environment and files; nothing else does. */
 import { readFileSync } from "node:fs";
-import { passwdCommand } from "@canopy/auth";
+import { PasswordFileError, passwdCommand } from "@canopy/auth";
 import {
   ConfigError,
   helpText,
@@ -40,6 +40,8 @@ function readConfig(): LoadedConfig {
 }
 
 async function run({ config, warnings }: LoadedConfig): Promise<void> {
+  // whoever read the log has gone, or its disk is full: lines are lost, the broker goes on
+  process.stdout.on("error", () => {});
   const logger = createLogger(config.log, process.stdout);
   for (const warning of warnings) logger.warn({}, warning);
   const broker = compose(config, logger, version);
@@ -59,6 +61,7 @@ function complain(error: unknown): void {
     error instanceof ConfigError ||
     error instanceof ListenError ||
     error instanceof DataFolderError ||
+    error instanceof PasswordFileError ||
     (error instanceof Error && "code" in error);
   if (known) process.stderr.write(`canopy: ${(error as Error).message}\n`);
   else process.stderr.write(`canopy: ${error instanceof Error ? error.stack : String(error)}\n`);

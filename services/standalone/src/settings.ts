@@ -24,7 +24,10 @@ export function connectionSettings({ limits, features }: Config): ConnectionSett
   };
 }
 
-export function gatewayLimits({ limits, session, shutdown }: Config): GatewayLimits {
+/** The store service refuses what waits too long; only what it can't refuse any more is left. */
+const AFTER_WAIT_TIMEOUT = 1000;
+
+export function gatewayLimits({ limits, session, shutdown, store }: Config): GatewayLimits {
   return {
     maxConnections: limits.maxConnections,
     connectTimeout: limits.connectTimeout,
@@ -33,6 +36,7 @@ export function gatewayLimits({ limits, session, shutdown }: Config): GatewayLim
     transientOverflow: limits.transientOverflow,
     connectionOutputBytes: limits.connectionOutputBytes,
     gatewayOutputBytes: limits.gatewayOutputBytes,
+    answerTimeout: store.waitTimeout + AFTER_WAIT_TIMEOUT,
     progressInterval: session.progressInterval,
     shutdownTimeout: Math.max(0, shutdown.timeout - 2000),
   };
