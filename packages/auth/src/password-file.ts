@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Lifecycle, Logger, Timer, Timers } from "@canopy/base";
 import { type Credentials, parseCredentials } from "./credentials.ts";
+import { PasswordFileError } from "./edit.ts";
 
 export interface PasswordFileOptions {
   readonly path: string;
@@ -47,7 +48,8 @@ export class PasswordFile implements Lifecycle {
     this.#seen = await this.#look();
     const content = await this.#read();
     if ("problem" in content) {
-      throw new Error(`password file ${this.#path}: ${content.problem}`, { cause: content.cause });
+      const { problem, cause } = content;
+      throw new PasswordFileError(`password file ${this.#path}: ${problem}`, { cause });
     }
     this.#credentials = content.credentials;
     this.#schedule();
