@@ -5,6 +5,8 @@ import type { Gateway } from "../gateway.ts";
 /** Messages waiting in memory for one client from which its publishers are slowed. */
 const SOFT_LIMIT = 1000;
 const SOFT_BYTES = 1024 * 1024;
+/** Below this part of them it has caught up: a small step, so that a slow reader makes it in time. */
+const EASED = 7 / 8;
 /** Longest time that one client may slow its publishers without getting below that, in ms. */
 const PATIENCE = 500;
 
@@ -79,7 +81,7 @@ export class Backpressure {
   /** The client's queue has become shorter, or the client is gone. */
   eased(client: Client, messages: number, bytes: number): void {
     if (this.#slow.size === 0) return;
-    if (messages * 2 > SOFT_LIMIT || bytes * 2 > SOFT_BYTES) return;
+    if (messages > SOFT_LIMIT * EASED || bytes > SOFT_BYTES * EASED) return;
     const slow = this.#slow.get(client);
     if (slow === undefined) return;
     this.#slow.delete(client);
