@@ -33,7 +33,7 @@ export async function compare(
 ): Promise<readonly Result[]> {
   const all: Result[] = [];
   const brokers = BROKER_NAMES.filter(
-    (name) => options.brokers.includes(name) && isInstalled(name),
+    (name) => (options.brokers?.includes(name) ?? true) && isInstalled(name),
   );
   for (const scenario of chosen(options.scenarios)) {
     const able = brokers.filter((name) => scenario.without?.includes(name) !== true);

@@ -54,10 +54,6 @@ export class Histogram {
     return 0;
   }
 
-  max(): number {
-    return this.percentile(1);
-  }
-
   data(): HistogramData {
     const data: [number, number][] = [];
     this.#counts.forEach((count, bucket) => {

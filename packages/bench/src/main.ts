@@ -1,6 +1,9 @@
 /** The benchmark's command line: `pnpm bench --help`. */
 import { writeFile } from "node:fs/promises";
 import { compare } from "./compare.ts";
+import { fairness, fairnessTable } from "./fairness.ts";
+import { growth, growthTable } from "./growth/growth.ts";
+import { guard, guardTable } from "./guard/guard.ts";
 import { describeMachine, machineText } from "./machine.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
 import { detailTable, summaryTable } from "./report.ts";
@@ -19,15 +22,48 @@ async function main(): Promise<void> {
   }
 }
 
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** What a command found, and whether that is a failure: being slow is one only to the guard. */
+interface Outcome {
+  readonly results: unknown;
+  readonly isWrong: boolean;
+}
+
+const commands: Readonly<Record<Options["command"], (options: Options) => Promise<Outcome>>> = {
+  run: async (options) => {
+    const results = await compare(options, (some) => print(detailTable(some)));
+    print(summaryTable(results));
+    const wrong = results.filter(({ broker, row }) => broker === "canopy" && row.faults !== "");
+    return { results, isWrong: wrong.length > 0 };
+  },
+  fairness: async (options) => {
+    const results = await fairness(options, ({ title }) => print(`measured: ${title}`));
+    print(`\n${fairnessTable(results)}`);
+    const wrong = results.filter(({ broker, faults }) => broker === "canopy" && faults !== "");
+    return { results, isWrong: wrong.length > 0 };
+  },
+  growth: async (options) => {
+    const results = await growth(options, (series) => print(growthTable(series)));
+    return { results, isWrong: results.some(({ faults }) => faults !== "") };
+  },
+  guard: async (options) => {
+    const results = await guard(options, print);
+    print(guardTable(results));
+    const bad = results.filter(({ hasGrown, faults }) => hasGrown || faults !== "");
+    return { results, isWrong: bad.length > 0 };
+  },
+};
+
 async function run(options: Options): Promise<void> {
   const machine = await describeMachine();
-  process.stdout.write(`${machineText(machine)}\n`);
-  const results = await compare(options, (some) => process.stdout.write(`${detailTable(some)}\n`));
-  process.stdout.write(`${summaryTable(results)}\n`);
+  print(machineText(machine));
+  const { results, isWrong } = await commands[options.command](options);
   if (options.json !== undefined) {
     await writeFile(options.json, `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
   }
-  const isWrong = results.some(({ broker, row }) => broker === "canopy" && row.faults !== "");
   if (isWrong) process.exitCode = 1;
 }
 

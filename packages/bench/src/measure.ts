@@ -25,6 +25,7 @@ export interface Latency {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
+  readonly max: number;
 }
 
 /** What was found wrong; each is 0 in a good run. */
@@ -51,6 +52,10 @@ export interface Measured {
   readonly resident: number;
   readonly faults: Faults;
 }
+
+type Rates = Omit<Measured, "latency" | "faults">;
+
+const LONGEST_DRAIN = 60_000;
 
 let runs = 0;
 
@@ -86,27 +91,40 @@ export function specOf(bench: Bench, shape: LoadShape, prefix: string, index = 0
 
 /** Warm-up, window, drain: the course of all measurements with a steady load. */
 export async function measureLoad(bench: Bench, shape: LoadShape): Promise<Measured> {
-  const { generators, broker } = bench;
-  const prefix = `bench${runs}`;
-  await generators.each("prepare", (index) => specOf(bench, shape, prefix, index));
-  await generators.each("start", () => null);
+  await startLoad(bench, shape);
   await sleep(bench.warmup);
+  const window = await measureWindow(bench, bench.seconds);
+  return { ...window, ...(await endLoad(bench)) };
+}
+
+/** Connects and starts; `endLoad` ends it. One at a time for a set of generators. */
+export async function startLoad(bench: Bench, shape: LoadShape): Promise<void> {
+  const prefix = `bench${runs}`;
+  await bench.generators.each("prepare", (index) => specOf(bench, shape, prefix, index));
+  await bench.generators.each("start", () => null);
+}
+
+/** Rates of the running load over some seconds, or as long as something lasts. */
+export async function measureWindow(
+  bench: Bench,
+  lasting: number | Promise<unknown>,
+): Promise<Rates> {
   const begin = await mark(bench, "beginWindow");
-  await sleep(bench.seconds);
+  await (typeof lasting === "number" ? sleep(lasting) : lasting);
   const end = await mark(bench, "endWindow");
-  const resident = residentOf(broker.pid);
+  return { ...between(begin, end), resident: residentOf(bench.broker.pid) };
+}
+
+/** Stops publishing, waits for what is on its way, and checks that all of it came. */
+export async function endLoad(
+  { generators, drainIdle }: Bench,
+  most: number = LONGEST_DRAIN,
+): Promise<Pick<Measured, "latency" | "faults">> {
   await generators.each("stop", () => null);
-  const results = await generators.each("drain", () => ({
-    idle: bench.drainIdle * 1000,
-    most: 60_000,
-  }));
+  const limits = { idle: drainIdle * 1000, most };
+  const results = await generators.each("drain", () => limits);
   await generators.each("end", () => null);
-  return {
-    ...between(begin, end),
-    resident,
-    latency: latencyOf(results),
-    faults: faultsOf(results),
-  };
+  return { latency: latencyOf(results), faults: faultsOf(results) };
 }
 
 /** The generators' counters and the broker's CPU at one moment. */
@@ -126,10 +144,7 @@ export async function mark(
 }
 
 /** Rates of everything between two moments. */
-export function between(
-  begin: Moment,
-  end: Moment,
-): Pick<Measured, "sent" | "delivered" | "cpuPerMillion" | "brokerCores" | "generatorCores"> {
+export function between(begin: Moment, end: Moment): Omit<Rates, "resident"> {
   let sent = 0;
   let delivered = 0;
   let generatorCores = 0;
@@ -146,11 +161,11 @@ export function between(
   return { sent, delivered, cpuPerMillion, brokerCores, generatorCores };
 }
 
-export function latencyOf(results: readonly LoadResult[]): Latency {
+function latencyOf(results: readonly LoadResult[]): Latency {
   const histogram = new Histogram();
   for (const { latency } of results) histogram.merge(latency);
   const at = (share: number): number => histogram.percentile(share) / 1000;
-  return { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
 export function faultsOf(results: readonly LoadResult[]): Faults {

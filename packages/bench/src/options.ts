@@ -7,7 +7,8 @@ export class UsageError extends Error {}
 export interface Options {
   readonly command: "run" | "fairness" | "growth" | "guard";
   readonly scenarios: readonly string[];
-  readonly brokers: readonly BrokerName[];
+  /** Undefined: the command's own choice. */
+  readonly brokers: readonly BrokerName[] | undefined;
   readonly warmup: number;
   readonly seconds: number;
   readonly repeat: number;
@@ -32,7 +33,7 @@ Commands
 
 Options
   --scenario NAME[,NAME]  only these; "list" lists them
-  --brokers NAME[,NAME]   canopy,mosquitto,aedes (those that are installed)
+  --brokers NAME[,NAME]   of canopy, mosquitto, aedes; run: all that are installed
   --seconds S             length of each measurement (4)
   --warmup S              before it (2)
   --repeat N              the median of so many runs is shown (3)
@@ -40,7 +41,7 @@ Options
   --quick                 2 s in all for each scenario, once: to see whether it works
   --json FILE             write everything there
   --tree DIR              measure the broker of another checkout
-  --max N                 growth: the largest number of anything (1000000)
+  --max N                 growth, fairness: the largest number of anything
   --svg FILE              growth: write the plot there
   --base REV              guard: compare with this revision (HEAD if there are changes, else HEAD~1)
 `;
@@ -50,7 +51,7 @@ const USUAL = { warmup: 2, seconds: 4, repeat: 3 };
 
 const flags = {
   scenario: { type: "string", multiple: true },
-  brokers: { type: "string", default: BROKER_NAMES.join(",") },
+  brokers: { type: "string" },
   warmup: { type: "string" },
   seconds: { type: "string" },
   repeat: { type: "string" },
@@ -73,7 +74,7 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   return {
     command: commandOf(positionals),
     scenarios: (values.scenario ?? []).flatMap((names) => names.split(",")),
-    brokers: values.brokers.split(",").map(brokerOf),
+    brokers: values.brokers?.split(",").map(brokerOf),
     warmup: positive("warmup", values.warmup) ?? usual.warmup,
     seconds: positive("seconds", values.seconds) ?? usual.seconds,
     repeat: positive("repeat", values.repeat) ?? usual.repeat,

@@ -52,6 +52,21 @@ test("every scenario runs, nothing is lost, and nothing is left behind", {
   expect(await readdir(folder)).toEqual(["result.json"]);
 });
 
+const SHORT = ["--quick", "--seconds", "0.3", "--warmup", "0.1"];
+
+test("fairness runs, and nothing is lost", { timeout: 120_000 }, async () => {
+  const { code, output } = await bench("fairness", ...SHORT, "--max", "10000");
+  if (code !== 0) throw new Error(output);
+  expect(output).toContain("caught up");
+});
+
+test("growth runs, and draws", { timeout: 240_000 }, async () => {
+  const svg = join(folder, "growth.svg");
+  const { code, output } = await bench("growth", ...SHORT, "--max", "1000", "--svg", svg);
+  if (code !== 0) throw new Error(output);
+  expect(await readFile(svg, "utf8")).toContain("offline sessions");
+});
+
 test("an unknown scenario, broker or flag is refused with the help", async () => {
   for (const args of [["--scenario", "no"], ["--brokers", "no"], ["--no"], ["no"]]) {
     const { code, output } = await bench(...args);
