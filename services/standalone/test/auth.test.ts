@@ -289,5 +289,6 @@ test("with a password file and auth.anonymous=true both kinds of clients come in
   const open = await startBroker({ set: { "auth.passwordFile": file, "auth.anonymous": true } });
   await publish(open.tcp, "t", "x");
   const client = await RawClient.open(open.tcp);
-  await client.connect({ username: "ann", password: "wrong" }, { reasonCode: 0x86 });
+  client.sendConnect({ username: "ann", password: "wrong" });
+  await client.expect("connack", { reasonCode: 0x86 });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Ledger, RawClient, startBroker, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, packet, publish, sharedBroker, utf8 } from "./support.ts";
+import { acknowledge, fresh, packet, publish, sharedBroker, utf8 } from "./support.ts";
 
 const broker = sharedBroker();
 
@@ -26,12 +26,12 @@ describe("Receive Maximum", () => {
       await client.expect("publish", { payload: "zero", qos: 0 });
       const [first, second] = inFlight;
       // PUBREC is not the end of it, PUBCOMP is
-      client.send({ cmd: "pubrec", messageId: first?.messageId ?? 0 });
+      acknowledge(client, "pubrec", first?.messageId);
       await client.expect("pubrel", { messageId: first?.messageId });
       await client.expectQuiet();
-      client.send({ cmd: "pubcomp", messageId: first?.messageId ?? 0 });
+      acknowledge(client, "pubcomp", first?.messageId);
       await client.expect("publish", { payload: "3" });
-      client.send({ cmd: "puback", messageId: second?.messageId ?? 0 });
+      acknowledge(client, "puback", second?.messageId);
       await client.expect("publish", { payload: "4" });
       await client.expectQuiet();
     }
@@ -178,13 +178,9 @@ describe("topic aliases", () => {
         await publish(broker.tcp, `${base}/${name}`, name);
         const { topic, properties } = await client.expect("publish", { payload: name });
         const alias = properties?.topicAlias;
-        if (alias !== undefined) {
-          expect([1, 2]).toContain(alias);
-          if (topic !== "") aliases.set(alias, topic);
-          expect(aliases.get(alias)).toBe(`${base}/${name}`);
-        } else {
-          expect(topic).toBe(`${base}/${name}`);
-        }
+        if (alias !== undefined && topic !== "") aliases.set(alias, topic);
+        expect(topic || aliases.get(alias ?? 0)).toBe(`${base}/${name}`);
+        expect(alias ?? 0).toBeLessThanOrEqual(2);
       }
     }
     expect(aliases.size).toBe(2);

@@ -1,6 +1,13 @@
 import { mosquittoPub, mosquittoSub, RawClient, startBroker, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, publish, retainedUnder, secondPassed, sharedBroker } from "./support.ts";
+import {
+  acknowledge,
+  fresh,
+  publish,
+  retainedUnder,
+  secondPassed,
+  sharedBroker,
+} from "./support.ts";
 
 const broker = sharedBroker();
 const lasting = { sessionExpiryInterval: 600 };
@@ -138,7 +145,7 @@ describe("many", () => {
         expect(seen.has(topic)).toBe(false);
         seen.add(topic);
         expect(client.waiting.length).toBeLessThan(7);
-        client.send({ cmd: "puback", messageId });
+        acknowledge(client, "puback", messageId);
       }
       await client.expectQuiet();
     },
@@ -217,7 +224,7 @@ test("a durable session that goes away before it has acknowledged them gets them
   while (seen.size < 30) {
     const { topic, messageId = 0 } = await second.expect("publish");
     seen.add(topic);
-    second.send({ cmd: "puback", messageId });
+    acknowledge(second, "puback", messageId);
   }
 });
 

@@ -1,6 +1,6 @@
 import { mqttJs, RawClient, startBroker, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, publish, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, publish, sharedBroker } from "./support.ts";
 
 const broker = sharedBroker({
   set: {
@@ -198,7 +198,7 @@ describe("members that go", () => {
       for (const payload of numbers(5)) {
         ids.push((await one.expect("publish", { payload })).messageId ?? 0);
       }
-      one.send({ cmd: "puback", messageId: ids[0] ?? 0 });
+      acknowledge(one, "puback", ids[0]);
       await one.expectQuiet();
       const [two] = (await members(1, `$share/g/${topic}`, { sessionExpiryInterval })) as [
         RawClient,
@@ -244,9 +244,9 @@ describe("members that go", () => {
     one.transport.destroy();
     const again = await RawClient.connected(broker.tcp, fields);
     await again.expect("publish", { payload: "0", dup: true, messageId });
-    again.send({ cmd: "pubrec", messageId });
+    acknowledge(again, "pubrec", messageId);
     await again.expect("pubrel", { messageId });
-    again.send({ cmd: "pubcomp", messageId });
+    acknowledge(again, "pubcomp", messageId);
     await again.unsubscribe(filter);
     await publish(broker.tcp, topic, "end");
     await two.expect("publish", { payload: "end" });
@@ -277,8 +277,8 @@ describe("members that go", () => {
       const first = await one.expect("publish", { payload: "one" });
       const second = await one.expect("publish", { payload: "two" });
       const [two] = (await members(1, filter, { qos: 2, sessionExpiryInterval })) as [RawClient];
-      one.send({ cmd: "puback", messageId: first.messageId, reasonCode: 0x83 });
-      one.send({ cmd: "pubrec", messageId: second.messageId, reasonCode: 0x83 });
+      acknowledge(one, "puback", first.messageId, 0x83);
+      acknowledge(one, "pubrec", second.messageId, 0x83);
       await one.expectQuiet();
       one.transport.destroy();
       await publish(broker.tcp, topic, "end", { qos: 1 });
@@ -322,7 +322,7 @@ test("a durable group and what it has not finished outlive a restart", async () 
   await publish(own.tcp, topic, "two");
   const one = await first.expect("publish", { payload: "one" });
   await first.expect("publish", { payload: "two" });
-  first.send({ cmd: "puback", messageId: one.messageId });
+  acknowledge(first, "puback", one.messageId);
   await first.expectQuiet();
   await own.restart();
   await publish(own.tcp, topic, "three");

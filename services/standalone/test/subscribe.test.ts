@@ -1,6 +1,14 @@
 import { mosquittoSub, mqttJs, RawClient, startBroker } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, packet, publish, retainedUnder, sharedBroker, utf8 } from "./support.ts";
+import {
+  acknowledge,
+  fresh,
+  packet,
+  publish,
+  retainedUnder,
+  sharedBroker,
+  utf8,
+} from "./support.ts";
 
 const broker = sharedBroker();
 
@@ -26,6 +34,7 @@ describe("SUBSCRIBE and SUBACK", () => {
     await client.subscribe(filters, {}, [2, 0x8f, 0x8f, 1, 0x8f, 0]);
     const v3 = await RawClient.connected(broker.tcp, { version: 4 });
     await v3.subscribe(filters, {}, [2, 0x80, 0x80, 1, 0x80, 0]);
+    await v3.expectQuiet();
   });
 
   test.each([
@@ -281,9 +290,9 @@ describe("changing subscriptions", () => {
       await publish(broker.tcp, topic, "x", { qos: 2 });
       const { messageId } = await client.expect("publish", { payload: "x" });
       await client.unsubscribe(topic);
-      client.send({ cmd: "pubrec", messageId });
+      acknowledge(client, "pubrec", messageId);
       await client.expect("pubrel", { messageId, reasonCode: 0 });
-      client.send({ cmd: "pubcomp", messageId });
+      acknowledge(client, "pubcomp", messageId);
       await client.expectQuiet();
     }
   });
@@ -368,6 +377,7 @@ describe("limits", () => {
     ] as const) {
       await v3.subscribe(topic, {}, [code]);
     }
+    await v3.expectQuiet();
   });
 
   test("length and levels of names and filters: 0x8F and 0x90", async () => {

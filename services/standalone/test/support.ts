@@ -6,6 +6,7 @@ import {
   type Address,
   Broker,
   type BrokerOptions,
+  type ConnectFields,
   type PublishFields,
   RawClient,
   Scope,
@@ -72,6 +73,35 @@ export async function publish(
   } finally {
     await scope.close();
   }
+}
+
+/** Properties of a CONNECT whose session is to last. */
+export const lasting = { sessionExpiryInterval: 600 };
+
+type ExpectSession = (
+  clientId: string,
+  sessionPresent: boolean,
+  fields?: ConnectFields,
+) => Promise<RawClient>;
+
+/** Connects to the session of a client identifier, which must be there or not. */
+export function sessionsOf(broker: Broker): ExpectSession {
+  return async (clientId, sessionPresent, fields = {}) => {
+    const client = await RawClient.open(broker.tcp);
+    const connect = { clientId, clean: false, properties: lasting, ...fields };
+    await client.connect(connect, { sessionPresent });
+    return client;
+  };
+}
+
+/** Sends an acknowledgement for the packet identifier of what has come. */
+export function acknowledge(
+  client: RawClient,
+  cmd: "puback" | "pubrec" | "pubrel" | "pubcomp",
+  messageId: number | undefined,
+  reasonCode = 0,
+): void {
+  client.send({ cmd, messageId: messageId ?? 0, reasonCode });
 }
 
 /**

@@ -30,7 +30,7 @@ const names = [
   "load/connections/1min",
 ];
 
-async function value(
+async function expectValue(
   client: RawClient,
   name: string,
   wanted: (text: string) => boolean,
@@ -56,19 +56,19 @@ test("they change with what happens", async () => {
   const client = await RawClient.connected(broker.tcp);
   await client.subscribe("$SYS/broker/#");
   await publish(broker.tcp, topic, "kept", { retain: true });
-  await value(client, "retained messages/count", (text) => text === "1");
+  await expectValue(client, "retained messages/count", (text) => text === "1");
   const durable = await RawClient.connected(broker.tcp, {
     clientId,
     properties: { sessionExpiryInterval: 600 },
   });
   await durable.subscribe(topic, { qos: 1, rh: 2 });
   await durable.disconnect();
-  await value(client, "clients/disconnected", (text) => text === "1");
+  await expectValue(client, "clients/disconnected", (text) => text === "1");
   for (let i = 0; i < 3; i++) await publish(broker.tcp, topic, `${i}`);
-  await value(client, "store/messages/count", (text) => text === "3");
-  await value(client, "messages/received", (text) => Number(text) >= 4);
-  await value(client, "load/messages/received/1min", (text) => Number(text) > 0);
-  await value(client, "uptime", (text) => /^\d+ seconds$/.test(text));
+  await expectValue(client, "store/messages/count", (text) => text === "3");
+  await expectValue(client, "messages/received", (text) => Number(text) >= 4);
+  await expectValue(client, "load/messages/received/1min", (text) => Number(text) > 0);
+  await expectValue(client, "uptime", (text) => /^\d+ seconds$/.test(text));
 });
 
 test("[MQTT-4.7.2-1] # does not show them, and exact names do", async () => {

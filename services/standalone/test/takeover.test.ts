@@ -1,6 +1,6 @@
 import { mqttJs, RawClient, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { fresh, publish, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, publish, sharedBroker } from "./support.ts";
 
 const broker = sharedBroker();
 const lasting = { sessionExpiryInterval: 600 };
@@ -51,7 +51,7 @@ test("the session moves with everything that is in it", async () => {
   await first.expect("disconnect", { reasonCode: 0x8e });
   await second.expect("publish", { payload: "one", dup: true, messageId: one.messageId });
   await second.expect("publish", { payload: "two", dup: true, messageId: two.messageId });
-  second.send({ cmd: "pubrel", messageId: 40 });
+  acknowledge(second, "pubrel", 40);
   await second.expect("pubcomp", { messageId: 40, reasonCode: 0 });
 });
 
@@ -84,10 +84,10 @@ test.each([0, 600])(
     await survivor.expectQuiet();
     for (const client of clients) {
       if (client === survivor) continue;
-      const connack = await client.find("connack");
+      const { reasonCode } = await client.find("connack");
       // who was accepted is told 0x8E; who was not gets a code that CONNACK has [MQTT-3.2.2-8]
-      if (connack.reasonCode === 0) await client.expect("disconnect", { reasonCode: 0x8e });
-      else expect(connack.reasonCode).toBe(0x88);
+      expect(reasonCode).toBeOneOf([0, 0x88]);
+      if (reasonCode === 0) await client.expect("disconnect", { reasonCode: 0x8e });
       await client.expectClosed();
     }
   },
@@ -124,7 +124,7 @@ test("one that is taken over while it publishes: what was acknowledged arrives, 
     }
     for (const messageId of unacknowledged.keys()) {
       await client.find("pubrec", { messageId });
-      client.send({ cmd: "pubrel", messageId });
+      acknowledge(client, "pubrel", messageId);
       await client.find("pubcomp", { messageId });
     }
   }

@@ -11,7 +11,7 @@ const hello = packet(0x10, utf8("MQTT"), [5, 2, 0, 0, 0], utf8(""));
 const ping = packet(0xc0);
 
 /** The status that an upgrade of this path gets. */
-async function upgradeStatus(path: string, headers: Record<string, string> = {}): Promise<number> {
+function upgradeStatus(path: string, headers: Record<string, string> = {}): Promise<number> {
   const { hostname, port } = new URL(broker.ws.url);
   const asked = request({
     host: hostname,
@@ -26,7 +26,7 @@ async function upgradeStatus(path: string, headers: Record<string, string> = {})
     },
   });
   asked.end();
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     asked.once("upgrade", (response, socket) => {
       socket.destroy();
       resolve(response.statusCode ?? 0);
