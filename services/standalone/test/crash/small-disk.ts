@@ -1,13 +1,29 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmdirSync } from "node:fs";
 import { open, rm, statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Scope, tempDir } from "@canopy/testkit";
 
 const run = promisify(execFile);
 
-/** Mounting needs it. */
-export const isRoot: boolean = process.getuid?.() === 0;
+const type = ["-t", "tmpfs"];
+
+/** Whether this process may mount one: root may, but not in every container. */
+export function canMount(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const path = mkdtempSync(join(tmpdir(), "canopy-test-"));
+  try {
+    execFileSync("mount", [...type, "-o", "size=1m", "canopy-test", path], { stdio: "ignore" });
+    execFileSync("umount", [path]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmdirSync(path);
+  }
+}
 
 /** A disk of its own, in memory, that can be filled and emptied. */
 export class SmallDisk {
@@ -21,7 +37,7 @@ export class SmallDisk {
 
   static async mount(megabytes: number, scope: Scope): Promise<SmallDisk> {
     const path = await tempDir(scope);
-    await run("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "canopy-test", path]);
+    await run("mount", [...type, "-o", `size=${megabytes}m`, "canopy-test", path]);
     scope.defer(() => run("umount", ["--lazy", path]));
     return new SmallDisk(path);
   }
