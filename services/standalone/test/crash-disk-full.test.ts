@@ -8,7 +8,7 @@ import {
   testScope,
   waitFor,
 } from "@canopy/testkit";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { History } from "./crash/history.ts";
 import { SessionClient } from "./crash/session-client.ts";
 import { canMount, SmallDisk } from "./crash/small-disk.ts";
@@ -95,10 +95,9 @@ async function expectComplete({ ledger, history }: World): Promise<void> {
   expect(history.violations).toEqual([]);
 }
 
-beforeAll(() => {
-  if (!isPossible)
-    console.warn("\n!!! NOT TESTED: a full disk. This process can't mount a small one. !!!\n");
-});
+if (!isPossible) {
+  console.warn("\n!!! NOT TESTED: a full disk. This process can't mount a small one. !!!\n");
+}
 
 describe.skipIf(!isPossible && !isRequired)("on a full disk", { timeout: 60_000 }, () => {
   test("nothing is acknowledged, QoS 0 goes on, and with room again all recovers by itself", async () => {
