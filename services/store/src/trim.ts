@@ -75,7 +75,9 @@ export class Trimmer {
       const before = state.messages;
       const isThere = await this.#shorten(state, this.#shard.owner.require());
       if (!isThere) return;
-      state.interval = state.messages < before ? SOON : Math.min(state.interval * 2, LATE);
+      // One that was forgotten and came back has none yet.
+      const longer = Math.min(Math.max(state.interval * 2, SOON), LATE);
+      state.interval = state.messages < before ? SOON : longer;
     } catch (error) {
       logger.warn(
         { err: error, queue: state.name, shard: this.#shard.number },
