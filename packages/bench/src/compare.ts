@@ -54,7 +54,10 @@ async function runOnce(
   scenario: Scenario,
 ): Promise<readonly Row[]> {
   try {
-    return await withBench(options, name, scenario, (bench) => scenario.run(bench));
+    const generators = scenario.everyCore ? options.cores.generatorCount : options.generators;
+    return await withBench({ ...options, generators }, name, scenario, (bench) =>
+      scenario.run(bench),
+    );
   } catch (error) {
     if (name === "canopy") throw error;
     // What another broker cannot do is reported and does not end the run.

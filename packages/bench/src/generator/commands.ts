@@ -97,6 +97,8 @@ export interface Commands {
   connect: { readonly ask: ConnectSpec; readonly answer: Took };
   /** Opens connections (or sessions) with subscriptions that no message matches. */
   fill: { readonly ask: FillSpec; readonly answer: Took };
+  /** Seconds of CPU that this process has used. */
+  cpu: { readonly ask: null; readonly answer: number };
   /** Closes what `connect` and `fill` opened. */
   closeAll: { readonly ask: null; readonly answer: null };
   /** Publishes so many messages and resolves when they are answered. */

@@ -56,6 +56,12 @@ export function noCounters(): Counters {
   };
 }
 
+/** Seconds of CPU that this process has used. */
+export function ownCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
 const ERRORS_KEPT = 5;
 const GIVE_UP_INTERVAL = 250;
 const DRAIN_LOOKS = 5;
@@ -105,11 +111,10 @@ export class Load {
   }
 
   mark(): Mark {
-    const { user, system } = process.cpuUsage();
     return {
       counters: { ...this.counters },
       time: performance.now() / 1000,
-      cpu: (user + system) / 1e6,
+      cpu: ownCpu(),
     };
   }
 

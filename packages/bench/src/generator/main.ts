@@ -1,6 +1,7 @@
 /** A generator process: does what its parent asks over IPC, and ends with it. */
 import { Bulk } from "./bulk.ts";
 import type { Answer, Handlers, Question } from "./commands.ts";
+import { ownCpu } from "./load.ts";
 import { LoadRun } from "./run-load.ts";
 import { Turn } from "./turn.ts";
 
@@ -46,6 +47,7 @@ const handlers: Handlers = {
   },
   connect: async (spec) => bulk.connect(spec),
   fill: async (spec) => bulk.fill(spec),
+  cpu: async () => ownCpu(),
   closeAll: async () => {
     await bulk.closeAll();
     return null;

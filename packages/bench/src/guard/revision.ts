@@ -24,22 +24,20 @@ export function describeRevision(revision: string): string {
   return git("log", "-1", "--format=%h %s", revision);
 }
 
-/** Runs the work with a checkout of the revision that has its dependencies, and removes it. */
+/** Runs the work with the files of the revision and their dependencies, in a temporary folder. */
 export async function withCheckout<T>(
   revision: string,
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
   const commit = git("rev-parse", "--verify", `${revision}^{commit}`);
-  try {
-    return await withTempFolder(async (parent) => {
-      const folder = join(parent, "tree");
-      git("worktree", "add", "--quiet", "--detach", folder, commit);
-      install(folder);
-      return work(folder);
-    });
-  } finally {
-    git("worktree", "prune");
-  }
+  return withTempFolder(async (folder) => {
+    const archive = join(folder, "tree.tar");
+    const tree = join(folder, "tree");
+    git("archive", "--prefix=tree/", "--output", archive, commit);
+    execFileSync("tar", ["-x", "-f", archive, "-C", folder]);
+    install(tree);
+    return work(tree);
+  });
 }
 
 /** By its own lockfile; what the store has already is only linked. */

@@ -8,5 +8,7 @@ export interface Scenario {
   readonly without?: readonly BrokerName[];
   /** See BrokerOptions. */
   readonly durable: boolean;
+  /** It needs a generator process for every core that there is for them. */
+  readonly everyCore?: boolean;
   run(bench: Bench): Promise<readonly Row[]>;
 }
