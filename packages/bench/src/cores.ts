@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 /** Which processor cores the broker and the generators run on. */
@@ -9,17 +10,33 @@ export interface Cores {
   readonly generatorCount: number;
 }
 
-/** The broker on the first core, the generators on the others. */
-export function defaultCores(
-  count: number = availableParallelism(),
-  canPin: boolean = hasTaskset(),
-): Cores {
-  if (count < 2 || !canPin) {
-    return { broker: undefined, generator: undefined, generatorCount: Math.max(1, count - 1) };
+/** The broker on the first of these cores, the generators on the others. */
+export function divideCores([broker, ...others]: readonly number[]): Cores {
+  if (broker === undefined || others.length === 0) {
+    return { broker: undefined, generator: undefined, generatorCount: 1 };
   }
-  return { broker: "0", generator: `1-${count - 1}`, generatorCount: count - 1 };
+  return {
+    broker: String(broker),
+    generator: others.join(","),
+    generatorCount: others.length,
+  };
 }
 
-function hasTaskset(): boolean {
-  return spawnSync("taskset", ["--version"]).error === undefined;
+/** The cores that this process may use; nothing is pinned where there is no taskset. */
+export function defaultCores(): Cores {
+  if (spawnSync("taskset", ["--version"]).error === undefined) {
+    const status = readFileSync("/proc/self/status", "utf8");
+    return divideCores(parseCores(/^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1] ?? ""));
+  }
+  const generatorCount = Math.max(1, availableParallelism() - 1);
+  return { broker: undefined, generator: undefined, generatorCount };
+}
+
+/** A list such as "0-2,5". */
+export function parseCores(list: string): readonly number[] {
+  return list.split(",").flatMap((part) => {
+    const [first, last = first] = part.split("-").map(Number);
+    if (part === "" || first === undefined || last === undefined) return [];
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
 }

@@ -44,15 +44,21 @@ export function cpuOf(pid: number): Cpu {
  * so exactly: by the ticks of `cpuOf`.
  */
 export function exactCpuOf(pid: number): number {
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    sum += threadTime(`/proc/${pid}/task/${thread}/schedstat`);
+  }
+  if (sum > 0) return sum / 1e9;
+  const { user, system } = cpuOf(pid);
+  return user + system;
+}
+
+/** 0 if the thread has just ended, or the kernel has no schedstat. */
+function threadTime(path: string): number {
   try {
-    let sum = 0;
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      sum += parseSchedstat(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8"));
-    }
-    return sum / 1e9;
+    return parseSchedstat(readFileSync(path, "utf8"));
   } catch {
-    const { user, system } = cpuOf(pid);
-    return user + system;
+    return 0;
   }
 }
 
