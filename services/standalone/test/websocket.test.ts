@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
-import { mqttJs, RawClient } from "@canopy/testkit";
+import { mqttJs, RawClient, startBroker } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { fresh, packet, publish, sharedBroker, utf8 } from "./support.ts";
 
@@ -155,4 +155,15 @@ test("[MQTT-3.1.2-24] keep alive, wills and DISCONNECT work as over TCP", async 
   await silent.expect("disconnect", { reasonCode: 0x8d });
   await silent.expectClosed();
   await watcher.expect("publish", { payload: "gone" });
+});
+
+test("a handshake that does not come to its end is cut off after limits.connectTimeout", async () => {
+  const { ws } = await startBroker({ set: { "limits.connectTimeout": "500ms" } });
+  const { hostname, port } = new URL(ws.url);
+  const socket = connect(Number(port), hostname);
+  socket.write("GET /mqtt HTTP/1.1\r\n");
+  const start = performance.now();
+  socket.resume();
+  await once(socket, "close");
+  expect(performance.now() - start).toBeLessThan(10_000);
 });

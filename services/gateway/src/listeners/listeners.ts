@@ -51,7 +51,9 @@ export class Listeners {
       gateway.logger.error({ error }, "a connection could not be accepted");
     };
     if (scheme === "tcp") return tcpListener(host, port, accept, onError);
-    return wsListener(host, port, path, gateway.settings.maxPacketSize, accept, onError);
+    const { maxPacketSize } = gateway.settings;
+    const { connectTimeout } = gateway.limits;
+    return wsListener(host, port, path, { maxPacketSize, connectTimeout }, accept, onError);
   }
 }
 

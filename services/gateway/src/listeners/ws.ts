@@ -97,12 +97,18 @@ function refuse(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
+export interface WsLimits {
+  readonly maxPacketSize: number;
+  /** For the handshake, in ms. From there on the gateway counts. */
+  readonly connectTimeout: number;
+}
+
 /** MQTT over WebSocket (section 6). */
 export function wsListener(
   host: string,
   port: number,
   path: string,
-  maxPacketSize: number,
+  { maxPacketSize, connectTimeout }: WsLimits,
   accept: Accept,
   onError: (error: Error) => void,
 ): Listener {
@@ -113,7 +119,12 @@ export function wsListener(
     maxPayload: Math.max(maxPacketSize * 2, 1024 * 1024),
     handleProtocols: (offered) => PROTOCOLS.find((name) => offered.has(name)) ?? false,
   });
-  const server = http.createServer((_request, response) => {
+  const timeouts = {
+    headersTimeout: connectTimeout,
+    requestTimeout: connectTimeout,
+    connectionsCheckingInterval: Math.min(connectTimeout, 1000),
+  };
+  const server = http.createServer(timeouts, (_request, response) => {
     response.writeHead(426, { "content-type": "text/plain" });
     response.end("This is an MQTT broker: connect by WebSocket with the subprotocol mqtt.\n");
   });
