@@ -1,8 +1,10 @@
 const SMALLEST = 8;
+/** What an empty queue stands on: most queues of most connections are never used. */
+const NO_RING: never[] = [];
 
 /** A double-ended queue in a growing ring: each operation is O(1). */
 export class Deque<T> {
-  #ring: (T | undefined)[] = [];
+  #ring: (T | undefined)[] = NO_RING;
   #head = 0;
   #size = 0;
 
@@ -52,7 +54,7 @@ export class Deque<T> {
 
   /** Also gives the memory back. */
   clear(): void {
-    this.#ring = [];
+    this.#ring = NO_RING;
     this.#head = 0;
     this.#size = 0;
   }

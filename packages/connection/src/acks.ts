@@ -62,7 +62,7 @@ function pubrel<S>(c: Connection<S>, packetId: number): void {
     c.fail(REASON.protocolError, "PUBREL before PUBREC");
   } else if (state === INBOUND.stored || state === INBOUND.restored) {
     const restored = state === INBOUND.restored;
-    c.inbound.set(packetId, restored ? INBOUND.restoredReleasing : INBOUND.releasing);
+    c.setInbound(packetId, restored ? INBOUND.restoredReleasing : INBOUND.releasing);
     c.effects.forget(packetId);
   }
 }

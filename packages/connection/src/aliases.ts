@@ -2,13 +2,14 @@ import type { Topic } from "@canopy/topic";
 
 /** Topic aliases that the client has set (section 3.3.2.3.4). */
 export class InboundAliases {
-  readonly #topics: (Topic | undefined)[] = [];
+  #topics: (Topic | undefined)[] | undefined = undefined;
 
   get(alias: number): Topic | undefined {
-    return this.#topics[alias];
+    return this.#topics?.[alias];
   }
 
   set(alias: number, topic: Topic): void {
+    this.#topics ??= [];
     this.#topics[alias] = topic;
   }
 }
@@ -19,7 +20,7 @@ export class InboundAliases {
  */
 export class OutboundAliases {
   readonly maximum: number;
-  readonly #aliases = new Map<string, number>();
+  #aliases: Map<string, number> | undefined = undefined;
 
   constructor(maximum: number) {
     this.maximum = maximum;
@@ -30,6 +31,8 @@ export class OutboundAliases {
    * be sent with the topic name, 0 where there is none. To be called when the packet is written.
    */
   use(topic: string): number {
+    if (this.maximum === 0) return 0;
+    this.#aliases ??= new Map();
     const known = this.#aliases.get(topic);
     if (known !== undefined) return known;
     if (this.#aliases.size >= this.maximum) return 0;

@@ -25,6 +25,9 @@ import { handleSubscribe } from "./subscribe.ts";
 import { handleUnsubscribe } from "./unsubscribe.ts";
 import { Window } from "./window.ts";
 
+/** Never written to. */
+const NO_INBOUND: Map<number, number> = new Map();
+
 export type Phase =
   /** Nothing but CONNECT may come [MQTT-3.1.0-1]. */
   | "new"
@@ -69,7 +72,7 @@ export class Connection<S> implements PacketSink {
   authData: Uint8Array | undefined = undefined;
   readonly answers: Answers = new Answers();
   /** Packet identifiers of QoS 2 PUBLISHes whose PUBCOMP is owed, see {@link INBOUND}. */
-  readonly inbound: Map<number, number> = new Map();
+  inbound: Map<number, number> = NO_INBOUND;
   /** PUBLISHes of QoS 1 and 2 that count against the server's Receive Maximum. */
   unfinishedInbound = 0;
   /** v3 flow control holds the client. */
@@ -207,10 +210,16 @@ export class Connection<S> implements PacketSink {
 
   /** Receipts of an earlier connection: these PUBLISHes are stored, their PUBREL is awaited. */
   restoreInbound(packetIds: Iterable<number>): void {
-    for (const id of packetIds) this.inbound.set(id, INBOUND.restored);
+    for (const id of packetIds) this.setInbound(id, INBOUND.restored);
   }
 
   // --- for the handlers -------------------------------------------------------------------------
+
+  /** Where an inbound QoS 2 PUBLISH stands; most clients never send one. */
+  setInbound(packetId: number, state: number): void {
+    if (this.inbound === NO_INBOUND) this.inbound = new Map();
+    this.inbound.set(packetId, state);
+  }
 
   /** Whether Reason Strings may be sent in acknowledgements. */
   reasonString(text: string): { reasonString: string } | undefined {
@@ -267,7 +276,7 @@ export class Connection<S> implements PacketSink {
       return;
     }
     if (type === 5 && reasonCode < 0x80) {
-      this.inbound.set(packetId, INBOUND.stored);
+      this.setInbound(packetId, INBOUND.stored);
     } else {
       if (type === 5) this.inbound.delete(packetId);
       this.unfinishedInbound--;

@@ -18,10 +18,12 @@ export type DeliveryState = (typeof DELIVERY)[keyof typeof DELIVERY];
 
 /**
  * A PUBLISH of QoS 1 or 2 on its way to the client, from its packet identifier on. The protocol
- * uses `packetId`, `qos` and `state`; the rest belongs to whoever delivers.
+ * uses `packetId`, `order`, `qos` and `state`; the rest belongs to whoever delivers.
  */
 export class Delivery<S> {
   packetId = 0;
+  /** The window's: grows with each delivery that it takes. */
+  order = 0;
   readonly qos: 1 | 2;
   state: DeliveryState = DELIVERY.assigning;
   /** The subscription (or what stands for it) that it was made for. */

@@ -99,7 +99,7 @@ function acknowledged<S>(c: Connection<S>, view: PublishView, topic: Topic, refu
     return;
   }
   c.unfinishedInbound++;
-  if (view.qos === 2) c.inbound.set(view.packetId, INBOUND.pending);
+  if (view.qos === 2) c.setInbound(view.packetId, INBOUND.pending);
   const slot = c.answers.add(view.qos === 1 ? 4 : 5, view.packetId);
   if (refusal === 0) {
     c.effects.publish(view, topic, slot);

@@ -12,11 +12,15 @@ describe("Window", () => {
     const window = new Window<string>(10);
     const kept = delivery();
     expect(window.add(kept)).toBe(1);
-    for (let id = 2; id <= 65_535; id++) {
-      expect(window.add(delivery())).toBe(id);
+    let last = 1;
+    // one that shares its slot with one in use may be passed over, but no other
+    for (let passed = 0; passed < 2; ) {
+      const id = window.add(delivery());
+      expect(id > last ? id - last : id).toBeLessThanOrEqual(2);
+      if (id < last) passed++;
+      last = id;
       window.remove(id);
     }
-    expect(window.add(delivery())).toBe(2);
     expect(window.get(1)).toBe(kept);
   });
 
