@@ -57,6 +57,12 @@ export class Window<S> {
     if (packetId > this.#lastId) this.#lastId = packetId;
   }
 
+  /** It is sent only now, behind others that were added later: their order is that of sending. */
+  sentLate(delivery: Delivery<S>): void {
+    this.#byId.delete(delivery.packetId);
+    this.#byId.set(delivery.packetId, delivery);
+  }
+
   get(packetId: number): Delivery<S> | undefined {
     const delivery = this.#slots[packetId & (this.#slots.length - 1)];
     return delivery?.packetId === packetId ? delivery : undefined;
@@ -68,7 +74,7 @@ export class Window<S> {
     this.#size--;
   }
 
-  /** In the order in which they were added. */
+  /** In the order in which they were added, or sent. */
   all(): Delivery<S>[] {
     const all = this.#slots.filter((delivery) => delivery !== undefined);
     return all.sort((a, b) => a.order - b.order);

@@ -1,5 +1,5 @@
 import type { Authorizer, Exchange, Identity, Peer } from "@canopy/auth";
-import { WheelEntry } from "@canopy/base";
+import { LazyMap, WheelEntry } from "@canopy/base";
 import {
   ACK_SIZE,
   type Connect,
@@ -63,7 +63,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   /** PUBLISHes of QoS 1 and 2 that the store service has not answered. */
   outstanding = 0;
   /** Shard of each QoS 2 PUBLISH that has a receipt, by packet identifier. */
-  readonly receiptShards: Map<number, number> = new Map();
+  readonly receiptShards: LazyMap<number, number> = new LazyMap();
   /** Filters whose draining has ended, and those whose retained values are all sent. */
   readonly drainedFilters: string[] = [];
   readonly retainedSent: string[] = [];

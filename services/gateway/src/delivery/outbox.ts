@@ -1,4 +1,4 @@
-import { Deque } from "@canopy/base";
+import { Deque, LazyMap } from "@canopy/base";
 import { DELIVERY, Delivery } from "@canopy/connection";
 import type { Topic } from "@canopy/topic";
 import type { Client } from "../client.ts";
@@ -56,7 +56,7 @@ export class Outbox {
   readonly #waiting = new Deque<Waiting>();
   #waitingBytes = 0;
   /** Retained values among them, by topic name. */
-  readonly #waitingRetained = new Map<string, Waiting[]>();
+  readonly #waitingRetained = new LazyMap<string, Waiting[]>();
   #pumping = false;
 
   constructor(client: Client, gateway: Gateway) {
@@ -247,6 +247,7 @@ export class Outbox {
     const { delivery, record, topic } = prepared;
     const { writer } = this.#gateway;
     delivery.state = DELIVERY.sent;
+    if (!dup) this.#client.connection.window.sentLate(delivery); // [MQTT-4.6.0-1]
     const alive = writer.begin(record, 0, record.length, false) || dup;
     const { packetId, qos } = delivery;
     const { retain, idBytes } = prepared;

@@ -1,3 +1,4 @@
+import { LazyMap } from "@canopy/base";
 import type { ShardRetainedPage } from "@canopy/store";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
@@ -20,7 +21,7 @@ export class RetainedStreams {
   readonly #gateway: Gateway;
   readonly #outbox: Outbox;
   /** What is to be sent; a subscription made again is in it once. */
-  readonly #asked = new Map<Sub, readonly number[]>();
+  readonly #asked = new LazyMap<Sub, readonly number[]>();
   #running = false;
   /** Topics with a newer value that came live while a page was being read. */
   #newer: Set<string> | undefined = undefined;

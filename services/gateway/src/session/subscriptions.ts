@@ -1,3 +1,4 @@
+import { LazyMap } from "@canopy/base";
 import { REASON } from "@canopy/codec";
 import { DELIVERY, Delivery, type GrantedSubscription } from "@canopy/connection";
 import type { Opened, Subscription } from "@canopy/session";
@@ -25,7 +26,7 @@ interface Change {
 export class Subscriptions {
   readonly #client: Client;
   readonly #gateway: Gateway;
-  readonly #subs = new Map<string, Sub>();
+  readonly #subs = new LazyMap<string, Sub>();
   /** Unfinished deliveries of an earlier connection, in the order in which they were sent. */
   #unfinished: SubDelivery[] = [];
   /** Retained values that an earlier connection did not get to the end of. */
