@@ -59,8 +59,7 @@ export class Window<S> {
 
   /** It is sent only now, behind others that were added later: their order is that of sending. */
   sentLate(delivery: Delivery<S>): void {
-    this.#byId.delete(delivery.packetId);
-    this.#byId.set(delivery.packetId, delivery);
+    delivery.order = ++this.#lastOrder;
   }
 
   get(packetId: number): Delivery<S> | undefined {
