@@ -5,6 +5,7 @@ export { crc32c } from "./crc.ts";
 export { Deferred } from "./deferred.ts";
 export { assert, CanopyError, DecodeError, unreachable } from "./errors.ts";
 export { type Deadline, DeadlineHeap } from "./heap.ts";
+export { LazyMap } from "./lazy-map.ts";
 export { type Lifecycle, Stack } from "./lifecycle.ts";
 export { type Logger, silentLogger } from "./logger.ts";
 export { BoundedQueue, Deque } from "./queue.ts";

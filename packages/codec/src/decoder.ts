@@ -32,8 +32,9 @@ export class Decoder {
   paused = false;
 
   readonly #maxPacketSize: number;
-  readonly #publish = new PublishScan();
-  readonly #ack = new AckScan();
+  /** Made when needed: many clients only ever receive. */
+  #publish: PublishScan | undefined = undefined;
+  #ack: AckScan | undefined = undefined;
   /** The beginning of a packet whose end has not come; filled up to `#partialLength`. */
   #partial: Buffer = EMPTY;
   #partialLength = 0;
@@ -83,7 +84,7 @@ export class Decoder {
   #scan(chunk: Buffer, at: number, sink: PacketSink, own: boolean): void {
     at = this.#scanWhole(chunk, at, sink);
     // An idle connection must not hold on to the last chunk it sent.
-    this.#publish.buffer = EMPTY;
+    if (this.#publish !== undefined) this.#publish.buffer = EMPTY;
     if (at === chunk.length) return;
     if (this.paused) this.#keep(chunk, at, own);
     else this.#begin(chunk, at);
@@ -182,8 +183,9 @@ export class Decoder {
     const type = first >> 4;
     const version = this.version;
     if (type === 3 && version !== 0) {
-      this.#publish.read(bytes, first & 15, body, end, version === 5);
-      sink.publish(this.#publish);
+      const publish = (this.#publish ??= new PublishScan());
+      publish.read(bytes, first & 15, body, end, version === 5);
+      sink.publish(publish);
       return;
     }
     checkFlags(type, first & 15, version);
@@ -196,8 +198,9 @@ export class Decoder {
       return;
     }
     if (type === 4 || type === 5 || type === 6 || type === 7) {
-      this.#ack.read(bytes, type, body, end, version === 5);
-      sink.ack(this.#ack);
+      const ack = (this.#ack ??= new AckScan());
+      ack.read(bytes, type, body, end, version === 5);
+      sink.ack(ack);
       return;
     }
     if ((first & 15) === REPEATED) {
