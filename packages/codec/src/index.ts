@@ -33,4 +33,4 @@ export { connackReturnCode, MalformedPacket, REASON, reasonName } from "./reason
 export { encodeRecord, type Message, RecordView } from "./record.ts";
 export { RecordBatch } from "./record-batch.ts";
 export { encode } from "./server-packets.ts";
-export type { AckView, PacketSink, PublishForm, PublishView, Records } from "./views.ts";
+export type { AckView, PacketSink, PublishForm, PublishView } from "./views.ts";

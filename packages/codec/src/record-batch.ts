@@ -2,7 +2,7 @@ import type { Topic } from "@canopy/topic";
 import { putVarint, u8, u16 } from "./bytes.ts";
 import { copyBytes } from "./copy.ts";
 import { putRecordHeader, recordSizeLimit } from "./record.ts";
-import type { PublishView, Records } from "./views.ts";
+import type { PublishView } from "./views.ts";
 
 const FIRST_ROOM = 4096;
 /** One large message must not keep its memory in a batch that lives on. */
@@ -13,7 +13,7 @@ const EXPIRY_SIZE = 5;
 const ALIAS_SIZE = 3;
 
 /** Records one behind the other, in memory that is used again after each turn. */
-export class RecordBatch implements Records {
+export class RecordBatch {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_ROOM);
   length = 0;
   count = 0;

@@ -1,4 +1,3 @@
-import type { Topic } from "@canopy/topic";
 import type { ClientPacket, QoS, Version } from "./packets.ts";
 
 /**
@@ -44,18 +43,6 @@ export interface PacketSink {
   publish(view: PublishView): void;
   ack(view: AckView): void;
   packet(packet: ClientPacket): void;
-}
-
-/** Messages of one shard and one turn, each a record (see record.ts), one behind the other. */
-export interface Records {
-  /** Only `bytes[0 … length)` is filled. */
-  readonly bytes: Buffer;
-  readonly length: number;
-  readonly count: number;
-  /** Where each record starts and ends in `bytes`. */
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-  readonly topics: readonly Topic[];
 }
 
 /** How a record is to be written for one kind of subscriber. */
