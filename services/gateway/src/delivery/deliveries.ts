@@ -80,6 +80,8 @@ export class Deliveries {
   }
 
   #committed({ client, received, assigned }: Changes): void {
+    // also where they can't be sent any more: they come behind all that was sent [MQTT-4.6.0-1]
+    for (const { delivery } of assigned) client.connection.window.sentLate(delivery);
     if (client.ended) return;
     for (const delivery of received) {
       if (delivery.state === DELIVERY.receiving) client.connection.release(delivery);

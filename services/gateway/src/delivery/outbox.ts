@@ -247,7 +247,6 @@ export class Outbox {
     const { delivery, record, topic } = prepared;
     const { writer } = this.#gateway;
     delivery.state = DELIVERY.sent;
-    if (!dup) this.#client.connection.window.sentLate(delivery); // [MQTT-4.6.0-1]
     const alive = writer.begin(record, 0, record.length, false) || dup;
     const { packetId, qos } = delivery;
     const { retain, idBytes } = prepared;
