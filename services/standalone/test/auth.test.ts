@@ -113,7 +113,7 @@ describe("user name and password", () => {
     await v3.expectClosed();
   });
 
-  test("[MQTT-3.1.3-10] a user name that is no UTF-8 is malformed", async () => {
+  test("[MQTT-3.1.3-12] a user name that is no UTF-8 is malformed", async () => {
     const client = await RawClient.open(broker.tcp);
     const name = utf8(Buffer.from([0xff]));
     client.sendBytes(packet(0x10, utf8("MQTT"), [5, 0x82, 0, 0, 0], utf8("raw"), name));
@@ -218,7 +218,7 @@ describe("enhanced authentication", () => {
     await client.expectClosed();
   });
 
-  test("[MQTT-3.1.2-33] nothing but AUTH and DISCONNECT before CONNACK", async () => {
+  test("[MQTT-3.1.2-30] nothing but AUTH and DISCONNECT before CONNACK", async () => {
     const client = await RawClient.open(broker.tcp);
     const { first } = new ScramClient("ann", "secret");
     client.sendConnect({ properties: { authenticationMethod: method, authenticationData: first } });

@@ -70,7 +70,7 @@ describe("what is wrong before or with CONNECT", () => {
     expect(client.bytesRead).toBe(0);
   });
 
-  test("[MQTT-3.1.0-2] [MQTT-3.2.0-2] a second CONNECT is a protocol error", async () => {
+  test("[MQTT-3.1.0-2] [MQTT-3.2.0-2] [MQTT-3.14.4-1] [MQTT-3.14.4-2] a second CONNECT is a protocol error", async () => {
     const client = await RawClient.connected(broker.tcp, { clientId: fresh() });
     client.sendConnect({ clientId: fresh() });
     await client.expect("disconnect", { reasonCode: 0x82 });

@@ -62,7 +62,7 @@ describe("Receive Maximum", () => {
 });
 
 describe("Maximum Packet Size", () => {
-  test("[MQTT-3.1.2-27] [MQTT-3.1.2-28] what is too large for the client counts as delivered", async () => {
+  test("[MQTT-3.1.2-24] [MQTT-3.1.2-25] what is too large for the client counts as delivered", async () => {
     for (const sessionExpiryInterval of [0, 600]) {
       const topic = fresh();
       const client = await RawClient.connected(broker.tcp, {
@@ -105,7 +105,7 @@ describe("Maximum Packet Size", () => {
     expect(connack).not.toHaveProperty("properties.reasonString");
   });
 
-  test("[MQTT-3.1.2-27] a client that has no room for its CONNACK gets 0x95", async () => {
+  test("[MQTT-3.1.2-24] a client that has no room for its CONNACK gets 0x95", async () => {
     const client = await RawClient.open(broker.tcp);
     await client.connect(
       { clientId: fresh(), properties: { maximumPacketSize: 10 } },
@@ -114,7 +114,7 @@ describe("Maximum Packet Size", () => {
     await client.expectClosed();
   });
 
-  test("the broker's is told and holds: 0x95", async () => {
+  test("[MQTT-3.2.2-15] the broker's is told and holds: 0x95", async () => {
     const strict = await startBroker({ set: { "limits.maxPacketSize": "2KiB" } });
     const client = await RawClient.open(strict.tcp);
     await client.connect({}, { properties: { maximumPacketSize: 2048 } });
@@ -152,7 +152,7 @@ describe("topic aliases", () => {
         [one, "5"],
       ]) {
         const got = await subscriber.find("publish", { topic, payload });
-        // the alias is between the client and the broker only [MQTT-3.1.2-30]
+        // the alias is between the client and the broker only [MQTT-3.1.2-27]
         expect(got.properties?.topicAlias).toBeUndefined();
       }
     }
@@ -168,7 +168,7 @@ describe("topic aliases", () => {
     await second.expect("disconnect", { reasonCode: 0x82 });
   });
 
-  test("[MQTT-3.1.2-29] [MQTT-3.3.2-11] to the client: within its Topic Alias Maximum", async () => {
+  test("[MQTT-3.1.2-26] [MQTT-3.3.2-11] to the client: within its Topic Alias Maximum", async () => {
     const base = fresh();
     const client = await RawClient.connected(broker.tcp, { properties: { topicAliasMaximum: 2 } });
     await client.subscribe(`${base}/#`, { qos: 1 });
@@ -186,7 +186,7 @@ describe("topic aliases", () => {
     expect(aliases.size).toBe(2);
   });
 
-  test("[MQTT-3.1.2-30] without one the broker uses none", async () => {
+  test("[MQTT-3.1.2-27] without one the broker uses none", async () => {
     const topic = fresh();
     const client = await RawClient.connected(broker.tcp);
     await client.subscribe(topic);

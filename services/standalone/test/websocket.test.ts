@@ -144,7 +144,7 @@ test.each([4, 5] as const)("MQTT.js at v%i over WebSocket", async (protocolVersi
   expect(await arrived).toBe("through the web");
 });
 
-test("[MQTT-3.1.2-24] keep alive, wills and DISCONNECT work as over TCP", async () => {
+test("[MQTT-3.1.2-22] keep alive, wills and DISCONNECT work as over TCP", async () => {
   const base = fresh();
   const watcher = await RawClient.connected(broker.tcp);
   await watcher.subscribe(`${base}/#`);
