@@ -155,3 +155,23 @@ test("a client that floods the broker with SUBSCRIBEs is not read from until the
   expect(client.transport.isPaused).toBe(false);
   expect(client.takeAll("suback").length).toBe(200);
 });
+
+test("[MQTT-3.8.4-6] a SUBSCRIBE that can't be stored leaves what there was as it was", async () => {
+  const world = await World.start();
+  const other = await resume(world, "other");
+  await other.subscribe("t", { qos: 1 });
+  const client = await resume(world, "c");
+  await client.subscribe("t", { qos: 0 });
+  world.logDisk.broken = true;
+  client.send({ cmd: "subscribe", messageId: 50, subscriptions: [{ topic: "t", qos: 1 }] });
+  client.send({ cmd: "subscribe", messageId: 51, subscriptions: [{ topic: "new", qos: 1 }] });
+  await world.settle(300);
+  expect(client.takeAll("suback").map(({ granted }) => granted)).toEqual([[0x80], [0x80]]);
+  world.logDisk.broken = false;
+  await world.pass(3000);
+  const publisher = await connect(world, "publisher");
+  publisher.publish("t", "still at QoS 0", { qos: 1 });
+  publisher.publish("new", "for nobody", { qos: 1 });
+  await world.settle();
+  expect(client.takeAll("publish")).toMatchObject([{ topic: "t", qos: 0 }]);
+});
