@@ -126,3 +126,22 @@ test("[MQTT-3.14.4-1] stopping tells every client 0x8B", async () => {
   }
   expect(world.time.pending).toBe(0);
 });
+
+test("[MQTT-3.1.2-25] any number of messages may wait that turn out to be larger than the client takes", async () => {
+  const limits = { transientQueueMessages: 20_000, transientQueueBytes: 2 ** 30 };
+  const world = await World.start({ settings: { receiveMaximum: 60_000 }, limits });
+  const publisher = await connect(world, "publisher");
+  const client = new TestClient(world, "c");
+  client.acknowledge = false;
+  await client.connect({ properties: { receiveMaximum: 1, maximumPacketSize: 100 } });
+  await client.subscribe("t", { qos: 1 });
+  publisher.publish("t", "first", { qos: 1 });
+  const large = Buffer.alloc(200);
+  for (let i = 0; i < 15_000; i++) publisher.publish("t", large, { qos: 1 });
+  publisher.publish("t", "last", { qos: 1 });
+  await world.settle(200);
+  client.send({ cmd: "puback", messageId: client.take("publish").messageId ?? 0 });
+  await world.settle();
+  expect(client.payloads()).toEqual(["last"]);
+  expect(client.isClosed).toBe(false);
+});

@@ -164,7 +164,7 @@ test("[MQTT-3.8.4-6] a SUBSCRIBE that can't be stored leaves what there was as i
   await client.subscribe("t", { qos: 0 });
   world.logDisk.broken = true;
   client.send({ cmd: "subscribe", messageId: 50, subscriptions: [{ topic: "t", qos: 1 }] });
-  client.send({ cmd: "subscribe", messageId: 51, subscriptions: [{ topic: "new", qos: 1 }] });
+  client.send({ cmd: "subscribe", messageId: 51, subscriptions: [{ topic: "new", qos: 0 }] });
   await world.settle(300);
   expect(client.takeAll("suback").map(({ granted }) => granted)).toEqual([[0x80], [0x80]]);
   world.logDisk.broken = false;
