@@ -30,6 +30,8 @@ export class Decoder {
   refusalVersion: Version | 0 = 0;
   /** Set by the sink to be told of nothing more until `resume`. */
   paused = false;
+  /** Packets so far; whoever counts may set it back. */
+  packets = 0;
 
   readonly #maxPacketSize: number;
   /** Made when needed: many clients only ever receive. */
@@ -179,6 +181,7 @@ export class Decoder {
 
   /** Decodes one complete packet. */
   #dispatch(bytes: Buffer, start: number, body: number, end: number, sink: PacketSink): void {
+    this.packets++;
     const first = u8(bytes, start);
     const type = first >> 4;
     const version = this.version;

@@ -141,8 +141,10 @@ export interface ShardCounts {
   /** Messages posted to queues now, and their bytes; a message in two queues counts twice. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
-  /** Messages dropped from queues by a limit since the start. */
+  /** Messages dropped since the start: by a limit, or because nobody could take them. */
   readonly dropped: number;
+  /** Messages that were sent on but not retained, as there was no room. */
+  readonly notRetained: number;
   readonly storedMessages: number;
 }
 

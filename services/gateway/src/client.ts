@@ -159,6 +159,9 @@ export class Client implements TransportHandler, Effects<Sub> {
         this.connection.fail(REASON.implementationSpecificError, "a defect of the broker");
       }
     }
+    // a nested call (an answer lets the client go on) has counted its own
+    this.gateway.counters.packetsReceived += this.decoder.packets;
+    this.decoder.packets = 0;
   }
 
   // --- effects of the protocol: the wire --------------------------------------------------------
@@ -170,6 +173,7 @@ export class Client implements TransportHandler, Effects<Sub> {
       if (packet.type === "connack" && packet.reasonCode === REASON.success) this.#unwelcome();
       return;
     }
+    this.gateway.counters.packetsSent++;
     this.output.append(bytes);
     this.touch();
   }
@@ -188,6 +192,7 @@ export class Client implements TransportHandler, Effects<Sub> {
     const { output } = this;
     const out = output.reserve(ACK_SIZE);
     output.at = writeAck(out, output.at, type, this.version, packetId, reasonCode);
+    this.gateway.counters.packetsSent++;
     this.touch();
   }
 
@@ -240,8 +245,10 @@ export class Client implements TransportHandler, Effects<Sub> {
 
   /** A PUBLISH of this size has been written to the client. */
   published(size: number): void {
-    this.gateway.counters.publishSent++;
-    this.gateway.counters.publishBytesSent += size;
+    const { counters } = this.gateway;
+    counters.packetsSent++;
+    counters.publishSent++;
+    counters.publishBytesSent += size;
   }
 
   // --- effects: publishing ----------------------------------------------------------------------

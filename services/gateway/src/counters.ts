@@ -2,6 +2,9 @@
 export class Counters {
   bytesReceived = 0;
   bytesSent = 0;
+  /** Packets of every type. */
+  packetsReceived = 0;
+  packetsSent = 0;
   publishReceived = 0;
   publishSent = 0;
   /** Bytes of payloads received, of packets sent. */

@@ -7,8 +7,8 @@ const WINDOWS = [
 ] as const;
 
 const MEASURES = [
-  ["messages/received", "publishReceived"],
-  ["messages/sent", "publishSent"],
+  ["messages/received", "packetsReceived"],
+  ["messages/sent", "packetsSent"],
   ["publish/received", "publishReceived"],
   ["publish/sent", "publishSent"],
   ["publish/dropped", "dropped"],

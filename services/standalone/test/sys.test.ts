@@ -71,6 +71,26 @@ test("they change with what happens", async () => {
   await expectValue(client, "uptime", (text) => /^\d+ seconds$/.test(text));
 });
 
+test("messages are packets of every type, as Mosquitto counts them", async () => {
+  const client = await RawClient.connected(broker.tcp);
+  await client.subscribe("$SYS/broker/messages/+");
+  const received = await client.find("publish", { topic: "$SYS/broker/messages/received" });
+  const sent = await client.find("publish", { topic: "$SYS/broker/messages/sent" });
+  for (let i = 0; i < 100; i++) client.send({ cmd: "pingreq" });
+  const more = (before: unknown) => (text: string) => Number(text) >= Number(before) + 100;
+  await expectValue(client, "messages/received", more(received.payload));
+  await expectValue(client, "messages/sent", more(sent.payload));
+});
+
+test("what is not retained for want of room is counted", async () => {
+  const set = { "sys.interval": "100ms", "limits.maxRetainedMessages": 1 };
+  const small = await startBroker({ set });
+  const client = await RawClient.connected(small.tcp);
+  await client.subscribe("$SYS/broker/retained messages/+");
+  for (const topic of ["a", "b", "c"]) await publish(small.tcp, topic, "x", { retain: true });
+  await expectValue(client, "retained messages/refused", (text) => text === "2");
+});
+
 test("[MQTT-4.7.2-1] # does not show them, and exact names do", async () => {
   const client = await RawClient.connected(broker.tcp);
   await client.subscribe("#");

@@ -121,8 +121,10 @@ export class ShardsPort implements Shards {
       queuedMessages += queues.messages;
       queuedBytes += queues.bytes;
     }
-    const { dropped, storedMessages } = counters;
-    return { retained: limit.count, queuedMessages, queuedBytes, dropped, storedMessages };
+    const { storedMessages, notRetained } = counters;
+    const dropped = counters.dropped + counters.refused + counters.undispatched;
+    const retained = limit.count;
+    return { retained, notRetained, queuedMessages, queuedBytes, dropped, storedMessages };
   }
 
   #require(gateway: number): GatewayLink {
