@@ -145,11 +145,13 @@ const resourceLimits = {
   }),
   maxQueuedAge: duration({
     default: 0,
-    description: "How long a durable queue keeps a message. 0: no limit.",
+    description:
+      "How long a durable queue keeps a message; looked at once a minute at least. 0: no limit.",
   }),
   maxRetainedMessages: count("messages", {
     default: 1_000_000,
-    description: "How many topics may have a retained message. 0: no limit.",
+    description:
+      "How many topics may have a retained message; one more is sent on, but not kept. 0: no limit.",
   }),
   transientQueueMessages: count("messages", {
     default: 10_000,
