@@ -227,7 +227,8 @@ export class Driver {
       if (connection.connect?.authenticationMethod === undefined) connection.authenticated();
     } else if (kind === "failure") {
       connection.authAnswered({ kind, reason: 0x86, text: "no" });
-    } else {
+    } else if (connection.connect?.authenticationMethod !== undefined) {
+      // a plain CONNECT has no exchange that could go on
       connection.authAnswered({ kind, data: Buffer.from("data") });
     }
   }
