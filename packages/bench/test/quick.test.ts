@@ -3,11 +3,14 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { scenarios } from "../src/scenarios/index.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const folder = await mkdtemp(join(tmpdir(), "canopy-bench-test-"));
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "canopy-bench-test-"));
+});
 afterAll(() => rm(folder, { recursive: true }));
 
 interface Outcome {
