@@ -1,4 +1,4 @@
-import type { Lifecycle, Logger } from "@canopy/base";
+import { type Lifecycle, type Logger, systemTimers } from "@canopy/base";
 
 /** A signal to a whole process group reaches the broker more than once, within milliseconds. */
 const SAME_SIGNAL = 300;
@@ -23,13 +23,13 @@ export async function endOnSignals(
       }
       first = now;
       logger.info({ signal }, "stopping");
-      const limit = setTimeout(() => {
+      const limit = systemTimers.set(timeout, () => {
         logger.error({ timeout }, "stopping took too long");
         process.exit(1);
-      }, timeout);
+      });
       broker.stop().then(
         () => {
-          clearTimeout(limit);
+          limit.cancel();
           logger.info({}, "stopped");
           process.exitCode = 0;
           resolve();

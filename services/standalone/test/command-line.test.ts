@@ -105,6 +105,14 @@ describe("what is wrong is said in one line, with exit code 2", () => {
     await expectRefusal(run(args), /store\.shards=2/);
   });
 
+  test("a data folder of a newer format, or with a damaged description", async () => {
+    const data = await tempDir();
+    await writeFile(join(data, "canopy.json"), '{"format":2,"shards":4}');
+    await expectRefusal(run(["--data", data, ...anywhere]), /use a newer version/);
+    await writeFile(join(data, "canopy.json"), "{");
+    await expectRefusal(run(["--data", data, ...anywhere]), /is damaged/);
+  });
+
   test("an address that others can reach, with nothing that says who may connect", async () => {
     const data = join(await tempDir(), "data");
     for (const host of ["0.0.0.0", "[::]"]) {
@@ -282,6 +290,12 @@ describe("the end", () => {
     clearInterval(again);
     expect(exit).toEqual({ code: 1, signal: null });
     expect(child.stdout).toContain("stopping at once");
+  });
+
+  test("its time may be longer than a timer of Node can be", async () => {
+    const broker = await startBroker({ set: { "shutdown.timeout": "30d" } });
+    expect(await broker.stop()).toEqual({ code: 0, signal: null });
+    expect(broker.stderr).toEqual([]);
   });
 
   test("one that does not end in its time ends all the same, with exit code 1", async () => {
