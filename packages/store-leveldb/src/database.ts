@@ -50,6 +50,7 @@ export class Database {
     if (openFolders.has(folder)) throw inUse(folder);
     openFolders.add(folder);
     try {
+      await refuseHeadless(folder);
       return new Database(folder, await openLevel(folder));
     } catch (error) {
       openFolders.delete(folder);
@@ -196,4 +197,22 @@ async function openLevel(folder: string): Promise<ClassicLevel<Buffer, Buffer>> 
     if (isLocked(error)) throw inUse(folder, error);
     throw storeErrorOf(error);
   }
+}
+
+/**
+ * LevelDB would begin an empty database beside data whose file CURRENT is gone. It writes CURRENT
+ * before it has any data, so data without it is damage, not a beginning that was cut off.
+ */
+async function refuseHeadless(folder: string): Promise<void> {
+  let files: string[];
+  try {
+    files = await readdir(folder);
+  } catch {
+    return; // there is nothing yet
+  }
+  if (files.includes("CURRENT") || !files.some((file) => /\.(ldb|sst|log)$/.test(file))) return;
+  throw new StoreError(
+    "corrupt",
+    `${folder} holds data, but its file CURRENT is missing: put it back, or restore a backup`,
+  );
 }
