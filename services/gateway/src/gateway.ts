@@ -244,6 +244,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   }
 
   #endTurn(): void {
+    // what clients sent last has no answer and no acknowledgement: the store service knows us no more
+    if (this.stopped) return;
     this.publisher.flush();
     this.interests.flush();
     this.reads.flush();

@@ -32,3 +32,16 @@ test("a message that may be stored is not refused: its connection is closed when
   const connack = await publisher.resume();
   expect(connack.sessionPresent).toBe(true);
 });
+
+test("stopping at once, with messages on their way, throws nothing", async () => {
+  const world = await World.open({ limits: { shutdownTimeout: 0 } });
+  const publisher = new TestClient(world, "publisher");
+  await publisher.connect();
+  publisher.publish("a", "1", { qos: 1 });
+  const stopped = world.stop();
+  publisher.publish("a", "2", { qos: 1 });
+  await world.settle();
+  await stopped;
+  await world.settle();
+  expect(publisher.isClosed).toBe(true);
+});
