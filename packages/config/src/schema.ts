@@ -126,7 +126,7 @@ const resourceLimits = {
     description: "How long a new connection may take until its CONNECT is complete.",
   }),
   maxInflight: count("messages", {
-    default: 128,
+    default: 1024,
     min: 1,
     max: 65_535,
     description:
