@@ -1,6 +1,7 @@
 import type { Authenticator, Authorizer } from "@canopy/auth";
 import {
   type Clock,
+  Deque,
   type Lifecycle,
   type Logger,
   type Random,
@@ -33,6 +34,10 @@ import type { Transport, TransportHandler } from "./transport.ts";
 
 /** How often timers of connections are looked at, in ms. */
 const TICK = 250;
+/** How long a turn may write to sockets before it leaves the rest to the next, in ms. */
+const WRITE_SLICE = 4;
+/** Sockets written between two looks at the clock. */
+const WRITES_PER_LOOK = 32;
 
 /**
  * The gateway: terminates MQTT, one {@link Client} per connection. Work is gathered during a turn of
@@ -74,6 +79,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly #view = new RecordView();
   readonly #pauses = new Map<Timer, () => void>();
   #dirty: Client[] = [];
+  /** Outputs that a turn had no time for. */
+  readonly #late = new Deque<Client>();
   #scheduled = false;
   #backlog = 0;
   #ticker: Timer | undefined = undefined;
@@ -250,18 +257,38 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.interests.flush();
     this.reads.flush();
     this.deliveries.flush();
-    const dirty = this.#dirty;
-    for (let i = 0; i < dirty.length; i++) {
-      const client = dirty[i] as Client;
-      client.dirty = false;
-      client.output.flush();
-      this.countBacklog(client);
-      client.holdForOutput();
-    }
-    dirty.length = 0;
+    this.#writeOutputs();
     this.#scheduled = false;
     // an answer within the turn may have let a client go on whose packets were held back
-    if (this.publisher.hasOpen) this.schedule();
+    if (this.publisher.hasOpen || this.#late.size > 0) this.schedule();
+  }
+
+  /**
+   * One write per socket. A turn that has written for long leaves the rest to the next turns, a slice
+   * in each behind what is new there: a fan-out to thousands must not keep the others waiting.
+   */
+  #writeOutputs(): void {
+    const dirty = this.#dirty;
+    const until = this.clock.now() + WRITE_SLICE;
+    let i = 0;
+    do {
+      const end = Math.min(dirty.length, i + WRITES_PER_LOOK);
+      for (; i < end; i++) this.#write(dirty[i] as Client);
+    } while (i < dirty.length && this.clock.now() < until);
+    for (; i < dirty.length; i++) this.#late.push(dirty[i] as Client);
+    dirty.length = 0;
+    do {
+      for (let left = WRITES_PER_LOOK; left > 0 && this.#late.size > 0; left--) {
+        this.#write(this.#late.shift() as Client);
+      }
+    } while (this.#late.size > 0 && this.clock.now() < until);
+  }
+
+  #write(client: Client): void {
+    client.dirty = false;
+    client.output.flush();
+    this.countBacklog(client);
+    client.holdForOutput();
   }
 
   countBacklog(client: Client): void {

@@ -44,10 +44,13 @@ test("one write for all that a turn brings", () => {
 
 test("a chunk is used again only when nobody reads from it", () => {
   const pool = new ChunkPool();
-  const chunk = pool.take();
-  pool.give(chunk);
-  expect(pool.take()).toBe(chunk);
-  expect(pool.take()).not.toBe(chunk);
+  for (const size of [1, CHUNK]) {
+    const chunk = pool.take(size);
+    expect(chunk.length).toBeGreaterThanOrEqual(size);
+    pool.give(chunk);
+    expect(pool.take(size)).toBe(chunk);
+    expect(pool.take(size)).not.toBe(chunk);
+  }
 });
 
 test("whatever sockets take when, the bytes of each arrive in order and unspoiled", () => {

@@ -3,18 +3,31 @@ import type { Transport } from "./transport.ts";
 
 /** Size of the pieces in which packets are gathered, in bytes. */
 export const CHUNK: number = 16 * 1024;
+/**
+ * Size of the first piece of a turn. Most sockets get one packet in a turn, and where thousands get
+ * one each, touching 16 KiB for each of them costs more than sending it.
+ */
+const SMALL = 1024;
 const KEPT_CHUNKS = 1024;
+const KEPT_SMALL = 16 * 1024;
 
 /** Chunks for all connections of a process: in use only between a turn's first byte and its end. */
 export class ChunkPool {
   readonly #free: Buffer[] = [];
+  readonly #small: Buffer[] = [];
 
-  take(): Buffer {
+  /** One with room for so many bytes, at most {@link CHUNK}. */
+  take(size: number): Buffer {
+    if (size <= SMALL) return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL);
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK);
   }
 
   give(chunk: Buffer): void {
-    if (this.#free.length < KEPT_CHUNKS) this.#free.push(chunk);
+    if (chunk.length === SMALL) {
+      if (this.#small.length < KEPT_SMALL) this.#small.push(chunk);
+    } else if (this.#free.length < KEPT_CHUNKS) {
+      this.#free.push(chunk);
+    }
   }
 }
 
@@ -38,8 +51,8 @@ export class Output {
   /** A buffer with room for so many bytes (at most {@link CHUNK}) from `at` on; advance `at`. */
   reserve(size: number): Buffer {
     const chunk = this.#chunk;
-    if (chunk !== undefined && this.at + size <= CHUNK) return chunk;
-    return this.#next();
+    if (chunk !== undefined && this.at + size <= chunk.length) return chunk;
+    return this.#next(size);
   }
 
   /** Puts bytes behind what was written so far; they may not be changed any more. */
@@ -86,9 +99,17 @@ export class Output {
     this.#lent = undefined;
   }
 
-  #next(): Buffer {
+  #next(size: number): Buffer {
+    const before = this.#chunk;
+    if (before !== undefined && this.at + size <= CHUNK) {
+      const larger = this.#pool.take(CHUNK);
+      before.copy(larger, 0, 0, this.at);
+      this.#pool.give(before);
+      this.#chunk = larger;
+      return larger;
+    }
     this.flush();
-    const chunk = this.#pool.take();
+    const chunk = this.#pool.take(size);
     this.#chunk = chunk;
     return chunk;
   }

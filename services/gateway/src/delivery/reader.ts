@@ -17,6 +17,8 @@ export class Reader {
   cursor: number;
   live = false;
   reading = false;
+  /** The last read did not come to the end: there is a backlog. */
+  hungry = false;
   /** Raised by whatever makes an answer to an earlier read worthless. */
   generation = 0;
   /** Highest offset pushed while not live. */

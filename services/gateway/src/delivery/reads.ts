@@ -8,8 +8,16 @@ import { mergeSubs, type Sub } from "./sub.ts";
 const READ_BYTES = 256 * 1024;
 /** A window up to this size is filled up as soon as it has room. */
 const SMALL_WINDOW = 16;
+/** Messages of a first read, which mostly finds nothing, and of one that has a backlog before it. */
+const FIRST_READ = 16;
+const NEXT_READ = 256;
+/**
+ * Messages of a backlog under way together: what comes back is delivered within one turn, and live
+ * traffic has to have its share of the turns.
+ */
+const MOST_MESSAGES = 512;
 /** Most reads under way, and the bytes that they may bring together, as far as messages allow. */
-const MOST_READS = 4096;
+const MOST_READS = 1024;
 const ALL_BYTES = 64 * 1024 * 1024;
 /** How long after a failed read it is tried again, in ms. */
 const RETRY = 250;
@@ -19,6 +27,8 @@ interface Asked {
   readonly reader: Reader;
   readonly generation: number;
   readonly room: number;
+  /** What of it counts as a backlog under way. */
+  readonly messages: number;
   /** Parallel to the request's queues. */
   readonly subs: readonly Sub[];
 }
@@ -28,6 +38,8 @@ export class Reads {
   readonly #gateway: Gateway;
   readonly #wanting = new Set<Client>();
   #underWay = 0;
+  /** Messages that reads of a backlog may bring. */
+  #messages = 0;
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -48,9 +60,10 @@ export class Reads {
     if (this.#wanting.size === 0) return;
     const asked: Asked[] = [];
     for (const client of this.#wanting) {
-      if (this.#underWay + asked.length >= MOST_READS) break; // the others when these are answered
       this.#wanting.delete(client);
-      this.#ask(client, asked);
+      if (this.#ask(client, asked)) continue;
+      this.#wanting.add(client); // the others when these are answered
+      break;
     }
     if (asked.length === 0) return;
     this.#underWay += asked.length;
@@ -61,20 +74,28 @@ export class Reads {
     );
   }
 
-  #ask(client: Client, asked: Asked[]): void {
-    if (client.ended) return;
+  /** False where too much is under way already. */
+  #ask(client: Client, asked: Asked[]): boolean {
+    if (client.ended) return true;
     const { outbox } = client;
     for (let left = outbox.behind.size; left > 0; left--) {
-      const room = Math.ceil(outbox.room / left);
-      if (room <= 0) return;
+      const free = Math.ceil(outbox.room / left);
+      if (free <= 0) return true;
+      if (this.#underWay + asked.length >= MOST_READS) return false;
+      const isHungry = outbox.behind.peek()?.hungry === true;
+      if (isHungry && this.#messages >= MOST_MESSAGES) return false;
+      const room = Math.min(free, isHungry ? NEXT_READ : FIRST_READ);
       const reader = outbox.behind.shift() as Reader;
       reader.waiting = false;
       if (reader.reading) continue; // it is put back when its answer comes
       const subs = [...reader.subs].filter((sub) => sub.active);
       reader.reading = true;
       outbox.reserved += room;
-      asked.push({ client, reader, generation: reader.generation, room, subs });
+      const messages = isHungry ? room : 0;
+      this.#messages += messages;
+      asked.push({ client, reader, generation: reader.generation, room, messages, subs });
     }
+    return true;
   }
 
   #answered(asked: readonly Asked[], results: readonly ShardReadResult[]): void {
@@ -82,6 +103,7 @@ export class Reads {
       const item = asked[i] as Asked;
       const { client, reader } = item;
       reader.reading = false;
+      this.#messages -= item.messages;
       if (!client.ended) {
         if (item.generation === reader.generation) this.#take(item, results[i] as ShardReadResult);
         else client.outbox.fallBehind(reader);
@@ -107,6 +129,7 @@ export class Reads {
       if (!this.#deliver(client, reader, found, offset, body)) reader.moveTo(offset);
     }
     reader.moveTo(result.upTo);
+    reader.hungry = result.limited;
     if (result.limited || reader.seen > result.upTo) client.outbox.fallBehind(reader);
     else reader.live = true;
     // a position that moved without deliveries goes with the next progress, or with the release
@@ -140,8 +163,9 @@ export class Reads {
   #failed(asked: readonly Asked[], error: unknown): void {
     this.#gateway.logger.warn({ error }, "reading stored messages failed; trying again");
     this.#gateway.later(RETRY, () => {
-      for (const { client, reader, room } of asked) {
+      for (const { client, reader, room, messages } of asked) {
         reader.reading = false;
+        this.#messages -= messages;
         client.outbox.reserved -= room;
         if (!client.ended) client.outbox.fallBehind(reader);
       }
