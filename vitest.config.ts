@@ -20,7 +20,7 @@ function project(
 
 /** Their test folders are in projects of their own. */
 const withProcesses = ["standalone", "bench"];
-const beside = ["src/**/*.test.ts", "test/**/*.test.ts"];
+const beside = ["src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts"];
 const folders = ["packages", "services"].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group)).map((name) => ({ group, name })),
 );

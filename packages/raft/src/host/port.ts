@@ -1,0 +1,147 @@
+/** What a service sees of Raft: groups that replicate commands to a state machine. */
+import type { Clock, Lifecycle, Logger, Random, Timers } from "@canopy/base";
+import type {
+  Configuration,
+  LogIndex,
+  MemberChange,
+  ReplicaId,
+  Role,
+  Term,
+} from "../core/types.ts";
+import type { GroupId, RaftStorage } from "../storage/port.ts";
+import type { NodeName, Transport } from "../transport/port.ts";
+
+export interface StateMachine {
+  /** Deterministic. Throws for bytes that it can't read alone: the group stops then, loudly. */
+  apply(command: Uint8Array, index: LogIndex): unknown;
+  /** Called after a batch of commands has been applied and before they are answered. */
+  applied(): void;
+  /** The state as it is now; it is read bit by bit while commands go on being applied. */
+  snapshot(): IterableIterator<Uint8Array>;
+  /** Starts from a snapshot instead of from what there is. */
+  restore(): SnapshotSink;
+}
+
+export interface SnapshotSink {
+  push(chunk: Uint8Array): void;
+  /** After the last chunk; until then the state machine is as it was. */
+  finish(): void;
+}
+
+/**
+ * Whose proposal this is and its place in that client's sequence, from 1. Applied at most once and
+ * in order: only last + 1 is taken. `client` is an incarnation, so it is never used again.
+ */
+export interface Origin {
+  readonly client: number;
+  readonly sequence: number;
+}
+
+export type Answer =
+  | { readonly type: "committed"; readonly index: LogIndex; readonly result: unknown }
+  /** With the same origin it was applied before; the result of then is not kept. */
+  | { readonly type: "repeated" }
+  /** Something of this client before it is missing: go on from `last` + 1. */
+  | { readonly type: "gap"; readonly last: number }
+  /** Not taken. `leader` may be tried, where known. */
+  | { readonly type: "notLeader"; readonly leader: ReplicaId; readonly node: NodeName | undefined }
+  /** Not taken: too much waits. */
+  | { readonly type: "overloaded" }
+  /** Taken, and then leadership or the host ended: it may still commit. */
+  | { readonly type: "indeterminate" }
+  /** Not taken: the disk fails, or the group is not running. */
+  | { readonly type: "unavailable"; readonly message: string };
+
+export type ReadAnswer =
+  /** The state machine has everything that was committed when the read was asked for. */
+  | { readonly type: "ready"; readonly index: LogIndex }
+  | Extract<Answer, { type: "notLeader" | "overloaded" | "unavailable" }>;
+
+export type MembersAnswer =
+  | { readonly type: "done"; readonly configuration: Configuration }
+  | { readonly type: "refused"; readonly message: string }
+  | Extract<Answer, { type: "notLeader" | "overloaded" | "indeterminate" | "unavailable" }>;
+
+export interface GroupStatus {
+  readonly group: GroupId;
+  readonly replica: ReplicaId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: ReplicaId;
+  readonly commit: LogIndex;
+  readonly applied: LogIndex;
+  readonly firstIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly configuration: Configuration;
+  readonly asleep: boolean;
+  /** Of a leader: how far each other member is, and whether it answers. */
+  readonly members: readonly {
+    readonly id: ReplicaId;
+    readonly match: LogIndex;
+    readonly active: boolean;
+  }[];
+  /** Replicas that came back without their disk: to be removed and added under a new id. */
+  readonly impostors: readonly ReplicaId[];
+}
+
+export interface GroupListener {
+  /**
+   * This replica leads, and its state machine has everything that earlier leaders committed; or it
+   * does not lead any more. Called on changes only, in order.
+   */
+  onLeading(leading: boolean, term: Term): void;
+  /** The leader that is known here, NONE if there is none. */
+  onLeader(leader: ReplicaId, node: NodeName | undefined): void;
+}
+
+export interface RaftGroup {
+  readonly id: GroupId;
+  readonly status: GroupStatus;
+  propose(command: Uint8Array, origin?: Origin): Promise<Answer>;
+  /** That client's incarnation has ended: its place in the table of sequences is given up. */
+  endClient(client: number): Promise<Answer>;
+  read(): Promise<ReadAnswer>;
+  changeMembers(changes: readonly MemberChange[]): Promise<MembersAnswer>;
+  transferLeadership(to: ReplicaId): Promise<MembersAnswer>;
+}
+
+export interface GroupOptions {
+  readonly group: GroupId;
+  readonly machine: StateMachine;
+  readonly listener?: GroupListener;
+  /** Used only where this node has no such group yet. */
+  readonly bootstrap?: {
+    readonly replica: ReplicaId;
+    /** The first voters, the same on all of them; empty for a replica that a leader adds later. */
+    readonly voters: ReadonlyMap<ReplicaId, NodeName>;
+  };
+}
+
+export interface HostOptions {
+  readonly node: NodeName;
+  readonly storage: RaftStorage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Runs fn after everything that has arrived by now was handled: setImmediate. */
+  readonly defer: (fn: () => void) => void;
+  /** ms; the election timeout is between electionTicks and twice as many of them. */
+  readonly tick: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** Proposals per group that wait for their commit, and their bytes; beyond it `overloaded`. */
+  readonly maxProposals: number;
+  readonly maxProposalBytes: number;
+  /** A snapshot is taken when a group's log has grown by so many bytes since the last. */
+  readonly snapshotEvery: number;
+  /** Entries kept behind a snapshot for followers that are a little slow, in bytes. */
+  readonly keepTail: number;
+}
+
+export interface RaftHost extends Lifecycle {
+  /** Between start and stop. Settles when the state machine has what this disk has of snapshots. */
+  open(options: GroupOptions): Promise<RaftGroup>;
+  close(group: GroupId): Promise<void>;
+}
