@@ -119,7 +119,9 @@ export interface GroupOptions {
 
 export interface HostOptions {
   readonly node: NodeName;
+  /** Started before the host and stopped after it, by who made it. */
   readonly storage: RaftStorage;
+  /** Started and stopped by the host. */
   readonly transport: Transport;
   readonly clock: Clock;
   readonly timers: Timers;

@@ -20,9 +20,13 @@ export interface Batch {
   readonly beats: readonly Beat[];
 }
 
-/** A heartbeat or its answer in short (kind 0 or 1), or (2) one that lets the follower sleep. */
+/**
+ * A heartbeat or its answer in short (kind 0 or 1); (2) a heartbeat that lets the follower sleep, and
+ * the answer of one that does; (3) the receiver was removed from the group: its id comes from a
+ * configuration that was applied by the sender.
+ */
 export interface Beat {
-  readonly kind: 0 | 1 | 2;
+  readonly kind: 0 | 1 | 2 | 3;
   readonly group: GroupId;
   readonly from: ReplicaId;
   readonly to: ReplicaId;
