@@ -123,10 +123,12 @@ test("neighbours are rewritten when little of them is needed, or when they are s
     made.liveMessages = live;
     return made;
   };
-  const ids = (...list: SealedSegment[]) => selectGroup(list, 1000).map(({ id }) => id);
+  const ids = (...list: SealedSegment[]) =>
+    selectGroup(list, { segmentBytes: 1000, isRipe: ({ id }) => id !== 9 }).map(({ id }) => id);
   expect(ids(segment(1, 1000, 900))).toEqual([]);
   expect(ids(segment(1, 1000, 300), segment(2, 1000, 100))).toEqual([2]);
   expect(ids(segment(1, 1000, 10), segment(2, 1000, 10), segment(3, 1000, 999))).toEqual([1, 2]);
+  expect(ids(segment(1, 1000, 10), segment(9, 1000, 10), segment(2, 1000, 10))).toEqual([1]);
   expect(ids(...[1, 2, 3].map((id) => segment(id, 100, 100)))).toEqual([]);
   expect(ids(...[1, 2, 3, 4, 5, 6, 7, 8].map((id) => segment(id, 100, 100)))).toHaveLength(8);
 });

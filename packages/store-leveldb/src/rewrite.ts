@@ -30,6 +30,8 @@ export interface RewriteOptions {
   readonly newSegment: () => number;
   /** Wall clock, ms. */
   readonly wall: () => number;
+  /** Whether a segment of which little is needed may be rewritten already. */
+  readonly isRipe: (segment: SealedSegment) => boolean;
 }
 
 /** What is left of one queue in the segments. */
@@ -57,7 +59,7 @@ export async function rewriteOnce(
   tools: SealTools,
   options: RewriteOptions,
 ): Promise<readonly SealedSegment[]> {
-  const group = selectGroup(state.sealed, options.segmentBytes);
+  const group = selectGroup(state.sealed, options);
   if (group.length === 0) return group;
   const id = options.newSegment();
   const { shard } = state;
@@ -92,7 +94,7 @@ export async function rewriteOnce(
 /** Neighbours of which little is needed; see the constants above. */
 export function selectGroup(
   sealed: readonly SealedSegment[],
-  segmentBytes: number,
+  { segmentBytes, isRipe }: Pick<RewriteOptions, "segmentBytes" | "isRipe">,
 ): readonly SealedSegment[] {
   let group: SealedSegment[] = [];
   let live = 0;
@@ -101,7 +103,7 @@ export function selectGroup(
   const isWorth = () =>
     group.length >= MERGE || (bytes >= segmentBytes * LIVE_PART && live < bytes * LIVE_PART);
   for (const segment of sealed) {
-    const isSparse = segment.liveBytes < segment.bytes * LIVE_PART;
+    const isSparse = isMostlyUnneeded(segment) && isRipe(segment);
     const isSmall = segment.bytes < segmentBytes * LIVE_PART;
     const fits =
       live + segment.liveBytes <= segmentBytes && messages + segment.liveMessages <= MOST_MESSAGES;
@@ -117,6 +119,10 @@ export function selectGroup(
     bytes += segment.bytes;
   }
   return isWorth() ? group : [];
+}
+
+function isMostlyUnneeded({ liveBytes, bytes }: SealedSegment): boolean {
+  return liveBytes < bytes * LIVE_PART;
 }
 
 /** What the queues still hold in these segments. */

@@ -113,6 +113,8 @@ export class SealedSegment {
   /** Messages and bytes still in queues; one in two queues counts twice. */
   liveMessages: number = 0;
   liveBytes: number = 0;
+  /** When it was first seen to be mostly unneeded, by the monotonic clock; 0 = it was not. */
+  sparseSince: number = 0;
 
   constructor(
     id: number,

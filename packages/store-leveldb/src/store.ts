@@ -23,6 +23,8 @@ import { Upkeep } from "./upkeep.ts";
 const MIB = 2 ** 20;
 /** Of the format on disk. */
 const VERSION = 1;
+/** Default of {@link LevelStoreOptions.rewriteDelay}. */
+const REWRITE_DELAY = 10_000;
 
 export interface LevelStoreOptions {
   /** Made if it isn't there; its parent too. */
@@ -41,6 +43,8 @@ export interface LevelStoreOptions {
    * there is room left for deleting, which LevelDB does by writing. 0 = don't look. 128 MiB.
    */
   readonly reserveBytes?: number;
+  /** How long a segment of which little is needed waits to be rewritten, in ms. 10 s. */
+  readonly rewriteDelay?: number;
   readonly clock?: Clock;
   readonly timers?: Timers;
   /** Default: nothing is logged. */
@@ -141,6 +145,8 @@ export class LevelStore implements Store {
         segmentBytes,
         newSegment,
         wall: () => clock.wall(),
+        now: () => clock.now(),
+        rewriteDelay: options.rewriteDelay ?? REWRITE_DELAY,
         isLow: () => this.#recovery.isLow,
         newest: () => nextSegment - 1,
         onError: (error) => logger.error({ err: error }, "upkeep of a shard has stopped"),

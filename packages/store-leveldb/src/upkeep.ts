@@ -18,6 +18,7 @@ import type { ShardState } from "./shard-state.ts";
 const FLOORS_MS = 1000;
 /** Floors written before it is worth looking for those that are not needed any more. */
 const SWEEP_AFTER = 1000;
+
 export interface UpkeepParts {
   readonly database: Database;
   readonly cache: RecordCache;
@@ -31,6 +32,13 @@ export interface UpkeepOptions {
   readonly newSegment: () => number;
   /** Wall clock, ms. */
   readonly wall: () => number;
+  /** Monotonic, ms. */
+  readonly now: () => number;
+  /**
+   * How long a segment of which little is needed is left alone, in ms: one whose queues are being
+   * read to their end goes as a whole soon, and moving the rest would be for nothing.
+   */
+  readonly rewriteDelay: number;
   /** Whether the disk is nearly full: then room is given back as soon as there is some. */
   readonly isLow: () => boolean;
   /** The last one given. */
@@ -49,6 +57,8 @@ interface Care {
   /** The shard is being closed, or its upkeep has failed. */
   ended: boolean;
   timer: Timer | undefined;
+  /** For segments that are left alone for a while. */
+  ripeTimer: Timer | undefined;
   floorsDue: boolean;
   floorsWritten: number;
 }
@@ -76,6 +86,7 @@ export class Upkeep {
       working: undefined,
       ended: false,
       timer: undefined,
+      ripeTimer: undefined,
       floorsDue: false,
       floorsWritten: SWEEP_AFTER,
     };
@@ -135,7 +146,7 @@ export class Upkeep {
       await this.#sealAll(care);
       if (care.floorsDue && !care.ended) await this.#writeFloors(care, true);
       if (!care.ended) await this.#dropEmpty(care.state);
-      if (!care.ended && (await this.#rewrite(care.state))) care.wanted = true;
+      if (!care.ended && (await this.#rewrite(care))) care.wanted = true;
       if (!care.ended) await this.#sweep(care);
       this.#compactor.consider();
     }
@@ -197,10 +208,25 @@ export class Upkeep {
     void settled.then(() => this.#others.delete(settled));
   }
 
-  async #rewrite(state: ShardState): Promise<boolean> {
-    const old = await rewriteOnce(state, this.#parts, this.#options);
+  async #rewrite(care: Care): Promise<boolean> {
+    const { segmentBytes, newSegment, wall } = this.#options;
+    const isRipe = (segment: SealedSegment): boolean => this.#isRipe(care, segment);
+    const options = { segmentBytes, newSegment, wall, isRipe };
+    const old = await rewriteOnce(care.state, this.#parts, options);
     for (const segment of old) await this.#deleteKeys(segment);
     return old.length > 0;
+  }
+
+  #isRipe(care: Care, segment: SealedSegment): boolean {
+    const { now, rewriteDelay, timers, isLow } = this.#options;
+    if (segment.sparseSince === 0) segment.sparseSince = now();
+    const left = segment.sparseSince + rewriteDelay - now();
+    if (left <= 0 || isLow()) return true;
+    care.ripeTimer ??= timers.set(left, () => {
+      care.ripeTimer = undefined;
+      this.#want(care);
+    });
+    return false;
   }
 
   async #sweep(care: Care): Promise<void> {
@@ -235,6 +261,7 @@ export class Upkeep {
     if (care === undefined) return;
     care.ended = true;
     care.timer?.cancel();
+    care.ripeTimer?.cancel();
     const calm = this.#parts.committer.hurry();
     await care.working;
     calm();
@@ -275,7 +302,10 @@ export class Upkeep {
 
   stop(): void {
     this.#stopped = true;
-    for (const care of this.#cares.values()) care.timer?.cancel();
+    for (const care of this.#cares.values()) {
+      care.timer?.cancel();
+      care.ripeTimer?.cancel();
+    }
   }
 
   /** Settles when nothing of it runs any more. */

@@ -1,10 +1,16 @@
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ShardStore } from "@canopy/store";
+import { backgroundTimers } from "@canopy/base";
+import { type ShardStore, storedBody } from "@canopy/store";
 import { appendOf, change } from "@canopy/store/contract";
 import { ClassicLevel } from "classic-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type LevelStore, type LevelStoreCounts, openLevelStore } from "../src/index.ts";
+import {
+  type LevelStore,
+  type LevelStoreCounts,
+  type LevelStoreOptions,
+  openLevelStore,
+} from "../src/index.ts";
 import { temporaryFolder } from "./harness.ts";
 
 const ALL = { messages: 1_000_000, bytes: 2 ** 40 };
@@ -15,8 +21,15 @@ let store: LevelStore;
 let shard: ShardStore;
 let next = 0;
 
-async function open(epoch: number): Promise<void> {
-  store = await openLevelStore({ folder, segmentBytes: SEGMENT, durability: "os", cacheBytes: 0 });
+async function open(epoch: number, options: Partial<LevelStoreOptions> = {}): Promise<void> {
+  store = await openLevelStore({
+    folder,
+    segmentBytes: SEGMENT,
+    durability: "os",
+    cacheBytes: 0,
+    rewriteDelay: 0,
+    ...options,
+  });
   shard = await store.open(0, epoch);
   next = epoch * 2 ** 32 + 1;
 }
@@ -45,8 +58,9 @@ async function append(count: number, queuesOf: (i: number) => string[], expiry =
 async function offsets(...queues: string[]): Promise<number[]> {
   const asked = queues.map((queue) => ({ queue, after: 0 }));
   const { messages } = await shard.read(asked, ALL);
-  for (const { offset, body } of messages) {
-    if (!Buffer.from(body).toString().startsWith(`${offset}.`)) throw new Error("wrong body");
+  for (const message of messages) {
+    if (!storedBody(message).toString().startsWith(`${message.offset}.`))
+      throw new Error("wrong body");
   }
   return messages.map(({ offset }) => offset);
 }
@@ -130,6 +144,54 @@ test("what is left in mostly unneeded segments is moved, and they are dropped", 
   }
   await shard.trim("rare", rare[30] ?? 0);
   expect(await offsets("rare")).toEqual(rare.slice(31));
+});
+
+test("what is mostly unneeded is left alone for a while: it may go as a whole soon", async () => {
+  await store.close();
+  let later = 0;
+  let ripe: (() => void) | undefined;
+  await open(2, {
+    rewriteDelay: 60_000,
+    clock: { now: () => performance.now() + later, wall: () => Date.now() },
+    timers: {
+      set: (ms, run) => {
+        if (ms < 50_000) return backgroundTimers.set(ms, run);
+        ripe = run;
+        return { cancel: () => {} };
+      },
+    },
+  });
+  await append(2000, (i) => (i % 50 === 0 ? ["rare"] : ["often"]));
+  await until(({ unsealed }) => unsealed === 1);
+  const before = store.counts().sealed;
+  await shard.trim("often", next - 1);
+  await until(() => ripe !== undefined);
+  expect(store.counts().sealed).toBe(before);
+  later = 60_000;
+  ripe?.();
+  await until(({ sealed }) => sealed < before / 2);
+  expect(await offsets("rare")).toHaveLength(40);
+});
+
+test("a read of a little from each of many records does not keep them all in memory", async () => {
+  const drafts = Array.from({ length: 100 }, (_, j) => ({
+    body: `${j}`.padEnd(1000, "."),
+    queues: j === 50 ? ["few"] : ["many"],
+  }));
+  for (let i = 0; i < 40; i++) {
+    await shard.append(appendOf(next, drafts));
+    next += drafts.length;
+  }
+  const { messages } = await shard.read([{ queue: "few", after: 0 }], {
+    messages: 100,
+    bytes: 50_000,
+  });
+  expect(messages.map((message) => storedBody(message).toString().slice(0, 3))).toEqual(
+    Array.from({ length: 40 }, () => "50."),
+  );
+  const kept = new Set(messages.map(({ bytes }) => bytes.buffer));
+  const size = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  expect(size).toBeLessThan(5 * 50_000);
 });
 
 test("readers go on while what they read is sealed, trimmed and moved", async () => {
