@@ -2,11 +2,15 @@ import type { Offset, QueuePosition, ReadLimits, ReadResult, StoredMessage } fro
 import { Cursor, END } from "./cursor.ts";
 import type { DiskReader } from "./disk-reader.ts";
 import { corrupt } from "./errors.ts";
-import { bodyAt, indexIn, type Part, partFor, type StoredRecord } from "./record.ts";
+import { indexIn, type Part, partFor, type StoredRecord } from "./record.ts";
 import type { ShardState } from "./shard-state.ts";
 
-/** Of a record of which less than this part is wanted, bodies are copied: a view keeps it all. */
-const SPARSE = 4;
+const NOTHING = Buffer.alloc(0);
+/**
+ * A message that is given away keeps its whole record in memory. When a read has kept so many times
+ * the bytes that it may bring, it copies what it takes from further records.
+ */
+const KEPT = 4;
 /** How often a read starts again because what it wanted was moved meanwhile. */
 const ATTEMPTS = 10;
 
@@ -34,7 +38,7 @@ export async function readShard(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const cursors = queues.map((position, index) => new Cursor(state, reader, index, position));
     const picked = await pick(cursors, limits, bound);
-    const messages = await fetchBodies(state, reader, picked);
+    const messages = await fetchBodies(state, reader, picked, limits.bytes * KEPT);
     // Undefined: a segment was moved between finding and fetching. The index knows where to now.
     if (messages !== undefined) return { messages, upTo: picked.upTo, limited: picked.limited };
   }
@@ -123,12 +127,14 @@ async function fetchBodies(
   state: ShardState,
   reader: DiskReader,
   picked: Picked,
+  mostKept: number,
 ): Promise<StoredMessage[] | undefined> {
   const messages: StoredMessage[] = [];
+  const copies = new Copies(picked, mostKept);
   let moved = false;
   await reader.eachRecord(picked.places, (number, record) => {
     if (record === undefined) moved = true;
-    else addBodies(state, picked, number, record, messages);
+    else addBodies(state, picked, number, record, copies, messages);
   });
   return moved ? undefined : messages;
 }
@@ -139,13 +145,12 @@ function addBodies(
   picked: Picked,
   number: number,
   record: StoredRecord,
+  copies: Copies,
   messages: StoredMessage[],
 ): void {
   const begin = picked.begins[number] as number;
   const end = picked.begins[number + 1] ?? picked.offsets.length;
-  let wanted = 0;
-  for (let i = begin; i < end; i++) wanted += picked.sizes[i] as number;
-  const copy = wanted * SPARSE < record.bytes.length;
+  const isCopied = copies.isNeeded(record, sizeOf(picked, begin, end));
   let part: Part | undefined;
   for (let i = begin; i < end; i++) {
     const offset = picked.offsets[i] as number;
@@ -157,8 +162,51 @@ function addBodies(
     if (part === undefined || index < 0) {
       throw corrupt(`shard ${state.shard}: offset ${offset} is not in its record`);
     }
-    const view = bodyAt(record, part, index);
-    const body = copy ? new Uint8Array(view) : view;
-    messages.push({ offset, body, queues: picked.queues[i] as readonly number[] });
+    const from = part.start + (index === 0 ? 0 : (part.ends[index - 1] as number));
+    const to = part.start + (part.ends[index] as number);
+    const queues = picked.queues[i] as readonly number[];
+    if (isCopied) {
+      const start = copies.add(record.bytes, from, to);
+      messages.push({ offset, bytes: copies.bytes, start, end: copies.length, queues });
+    } else messages.push({ offset, bytes: record.bytes, start: from, end: to, queues });
+  }
+}
+
+function sizeOf({ sizes }: Picked, begin: number, end: number): number {
+  let bytes = 0;
+  for (let i = begin; i < end; i++) bytes += sizes[i] as number;
+  return bytes;
+}
+
+/** What one read copies, in one buffer: one for each message would cost more than the copy. */
+class Copies {
+  bytes: Buffer = NOTHING;
+  length = 0;
+  readonly #picked: Picked;
+  /** Bytes of records that may still be kept beside what is wanted of them. */
+  #room: number;
+
+  constructor(picked: Picked, mostKept: number) {
+    this.#picked = picked;
+    this.#room = mostKept;
+  }
+
+  /** Whether that much is to be copied out of the record, rather than to keep it. */
+  isNeeded(record: StoredRecord, wanted: number): boolean {
+    const unwanted = record.bytes.length - wanted;
+    if (unwanted > this.#room) return true;
+    this.#room -= unwanted;
+    return false;
+  }
+
+  /** Returns where it begins; it ends at `length`. */
+  add(source: Buffer, from: number, to: number): number {
+    if (this.bytes === NOTHING) {
+      const { sizes } = this.#picked;
+      this.bytes = Buffer.allocUnsafeSlow(sizeOf(this.#picked, 0, sizes.length));
+    }
+    const start = this.length;
+    this.length += source.copy(this.bytes, start, from, to);
+    return start;
   }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ShardStore } from "@canopy/store";
+import { type ShardStore, storedBody } from "@canopy/store";
 import { appendOf } from "@canopy/store/contract";
 import { ClassicLevel } from "classic-level";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 async function bodies(shard: ShardStore): Promise<string[]> {
   const { messages } = await shard.read([{ queue: "q", after: 0 }], ALL);
-  return messages.map(({ body }) => Buffer.from(body).toString());
+  return messages.map((message) => storedBody(message).toString());
 }
 
 const one = (first: number, body: string) => appendOf(first, [{ body, queues: ["q"] }]);

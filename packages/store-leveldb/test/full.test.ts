@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ShardStore } from "@canopy/store";
+import { type ShardStore, storedBody } from "@canopy/store";
 import { appendOf } from "@canopy/store/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type LevelStore, type LevelStoreOptions, openLevelStore } from "../src/index.ts";
@@ -79,8 +79,8 @@ class Writer {
       messages.map(({ offset }) => offset),
       this.stored,
     );
-    for (const { offset, body } of messages) {
-      assert.ok(Buffer.from(body).toString("latin1").startsWith(`${offset}.`));
+    for (const message of messages) {
+      assert.ok(storedBody(message).toString("latin1").startsWith(`${message.offset}.`));
     }
     assert.equal((await shard.retainedValue("last"))?.offset, this.stored.at(-1));
   }

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { storedBody } from "@canopy/store";
 import { expect, test } from "vitest";
 import { openLevelStore } from "../src/index.ts";
 import { temporaryFolder } from "./harness.ts";
@@ -38,8 +39,9 @@ test("what was acknowledged is there after kill -9 at any moment", async () => {
       const { messages } = await shard.read([{ queue: "q", after: 0 }], ALL);
       const offsets = new Set(messages.map(({ offset }) => offset));
       expect(acknowledged.filter((offset) => !offsets.has(offset))).toEqual([]);
-      for (const { offset, body } of messages) {
-        expect(Buffer.from(body).toString()).toBe(`${offset}`.padEnd(20 + (offset % 300), "."));
+      for (const message of messages) {
+        const { offset } = message;
+        expect(storedBody(message).toString()).toBe(`${offset}`.padEnd(20 + (offset % 300), "."));
       }
       // Everything of one append or nothing: what is not acknowledged may be there, but whole.
       const last = messages.at(-1)?.offset ?? 0;

@@ -19,6 +19,7 @@ export {
   type StoredMessage,
   StoreError,
   type StoreErrorCode,
+  storedBody,
 } from "./port.ts";
 export type {
   Dispatch,

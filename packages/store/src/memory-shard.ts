@@ -179,8 +179,16 @@ export class MemoryShard implements ShardStore {
     let bytes = 0;
     for (const offset of [...found.keys()].sort((a, b) => a - b)) {
       const body = this.#disk.bodies.get(offset) as Uint8Array;
-      messages.push({ offset, body, queues: found.get(offset) as number[] });
-      bytes += body.length;
+      const end = body.length;
+      const view = Buffer.from(body.buffer, body.byteOffset, end);
+      messages.push({
+        offset,
+        bytes: view,
+        start: 0,
+        end,
+        queues: found.get(offset) as number[],
+      });
+      bytes += end;
       if (messages.length >= limits.messages || bytes >= limits.bytes) {
         return { messages, upTo: offset, limited: true };
       }

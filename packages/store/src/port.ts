@@ -88,10 +88,17 @@ export interface ReadLimits {
 
 export interface StoredMessage {
   readonly offset: Offset;
-  /** The record. Not to be changed; it may share memory with other messages. */
-  readonly body: Uint8Array;
+  /** Holds the record in `[start, end)`. Not to be changed; messages share it. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
   /** Which of the asked queues hold it: indexes into the request's list, ascending. */
   readonly queues: readonly number[];
+}
+
+/** The record alone; shares the memory. */
+export function storedBody({ bytes, start, end }: StoredMessage): Buffer {
+  return bytes.subarray(start, end);
 }
 
 export interface ReadResult {

@@ -4,7 +4,7 @@
  * pushes to gateways and answers. See ARCHITECTURE.md, "The path of a PUBLISH".
  */
 import type { Topic } from "@canopy/topic";
-import type { Offset } from "./port.ts";
+import type { Offset, StoredMessage } from "./port.ts";
 
 /** Records (codec) one behind the other. */
 export interface Records {
@@ -83,11 +83,7 @@ export interface ReadRequest {
 }
 
 export interface ShardReadResult {
-  readonly messages: readonly {
-    readonly offset: Offset;
-    readonly body: Uint8Array;
-    readonly queues: readonly number[];
-  }[];
+  readonly messages: readonly StoredMessage[];
   readonly upTo: Offset;
   readonly limited: boolean;
 }

@@ -83,6 +83,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly #late = new Deque<Client>();
   #scheduled = false;
   #backlog = 0;
+  #pushed = 0;
   #ticker: Timer | undefined = undefined;
   #members = 0;
   readonly #turn = (): void => this.#endTurn();
@@ -244,6 +245,11 @@ export class Gateway implements Lifecycle, ShardPeer {
     setImmediate(this.#turn);
   }
 
+  /** Grows in every turn that has live traffic. */
+  get liveTraffic(): number {
+    return this.counters.publishReceived + this.#pushed;
+  }
+
   markDirty(client: Client): void {
     client.dirty = true;
     this.#dirty.push(client);
@@ -277,6 +283,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     } while (i < dirty.length && this.clock.now() < until);
     for (; i < dirty.length; i++) this.#late.push(dirty[i] as Client);
     dirty.length = 0;
+    if (this.#late.size > 0) this.#pushed++;
     do {
       for (let left = WRITES_PER_LOOK; left > 0 && this.#late.size > 0; left--) {
         this.#write(this.#late.shift() as Client);
@@ -316,6 +323,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   }
 
   push(push: Push): void {
+    this.#pushed++;
     this.pushes.push(push);
   }
 
@@ -371,9 +379,15 @@ export class Gateway implements Lifecycle, ShardPeer {
    * Gives a message from the store to the writer; false if it has expired, or can't be read: a
    * damaged one must not keep back those behind it.
    */
-  beginStored(body: Uint8Array, shard: number, offset: number): boolean {
+  beginStored(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    shard: number,
+    offset: number,
+  ): boolean {
     try {
-      return this.writer.begin(body, 0, body.length, false);
+      return this.writer.begin(bytes, start, end, false);
     } catch (error) {
       this.logger.error({ error, shard, offset }, "a stored message is damaged");
       return false;

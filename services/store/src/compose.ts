@@ -128,11 +128,11 @@ function groupParts(
   return {
     read: async (shard, queue, after, limits) =>
       shardOf(shards, shard).owner.require().read([{ queue, after }], limits),
-    open: (body) => {
-      view.set(body, 0, body.length);
+    open: ({ bytes, start, end }) => {
+      view.set(bytes, start, end);
       const { expiresAt } = view;
       if (expiresAt !== 0 && expiresAt <= clock.wall()) return undefined;
-      return topics.intern(body, view.topicStart + 2, view.topicEnd);
+      return topics.intern(bytes, view.topicStart + 2, view.topicEnd);
     },
     changed: (reader, group) => {
       if (reader.dirty) return;

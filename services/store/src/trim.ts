@@ -137,8 +137,8 @@ export class Trimmer {
     let page = { messages: 1, bytes: 1 };
     for (;;) {
       const read = await store.read([{ queue: name, after: upTo }], page);
-      for (const { offset, body } of read.messages) {
-        if (this.#view.set(body, 0, body.length).acceptedAt >= before) return upTo;
+      for (const { offset, bytes, start, end } of read.messages) {
+        if (this.#view.set(bytes, start, end).acceptedAt >= before) return upTo;
         upTo = offset;
       }
       if (!read.limited) return upTo;

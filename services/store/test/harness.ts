@@ -258,9 +258,8 @@ export class World {
     const [result] = await this.shards.read([
       { shard, queues: [{ queue, after }], messages: 1_000, bytes: 1_000_000 },
     ]);
-    return result!.messages.map(({ offset, body }) => {
-      view.set(body, 0, body.length);
-      const text = Buffer.from(body);
+    return result!.messages.map(({ offset, bytes: text, start, end }) => {
+      view.set(text, start, end);
       return {
         topic: text.toString("utf8", view.topicStart + 2, view.topicEnd),
         payload: text.toString("utf8", view.payloadStart, view.payloadEnd),

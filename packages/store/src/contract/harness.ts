@@ -9,6 +9,7 @@ import {
   type Store,
   StoreError,
   type StoreErrorCode,
+  storedBody,
 } from "../port.ts";
 
 /** What a backend hands to the suite: one place for data, empty at first. */
@@ -163,7 +164,7 @@ export async function contents(shard: ShardStore, ...queues: string[]): Promise<
     queues.map((queue) => ({ queue, after: 0 })),
     ALL,
   );
-  return result.messages.map(({ offset, body }) => `${offset}:${text(body)}`);
+  return result.messages.map((message) => `${message.offset}:${text(storedBody(message))}`);
 }
 
 export async function bodies(shard: ShardStore, ...queues: string[]): Promise<string[]> {
@@ -172,7 +173,7 @@ export async function bodies(shard: ShardStore, ...queues: string[]): Promise<st
 }
 
 export function texts(result: ReadResult): string[] {
-  return result.messages.map(({ body }) => text(body));
+  return result.messages.map((message) => text(storedBody(message)));
 }
 
 /** All retained values that match, page by page. */

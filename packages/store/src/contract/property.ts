@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "vitest";
 import { MemoryDisk, MemoryStore } from "../memory.ts";
-import type { Append, Offset, ShardStore } from "../port.ts";
+import { type Append, type Offset, type ShardStore, storedBody } from "../port.ts";
 import {
   ALL,
   allRetained,
@@ -231,7 +231,10 @@ class Pair {
       this.#model.read(asked, limits),
     ]);
     const lines = (result: typeof real) =>
-      result.messages.map(({ offset, body, queues }) => `${offset} ${text(body)} ${queues.join()}`);
+      result.messages.map((message) => {
+        const { offset, queues } = message;
+        return `${offset} ${text(storedBody(message))} ${queues.join()}`;
+      });
     assert.deepEqual(lines(real), lines(model));
     assert.deepEqual(real.upTo, model.upTo);
     assert.deepEqual(real.limited, model.limited);

@@ -1,8 +1,9 @@
-import type { ReadRequest, ShardReadResult } from "@canopy/store";
+import type { ReadRequest, ShardReadResult, StoredMessage } from "@canopy/store";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
+import { BacklogShare } from "./backlog-share.ts";
 import type { Reader } from "./reader.ts";
-import { mergeSubs, type Sub } from "./sub.ts";
+import { mergeSubs, type Sub, type Target } from "./sub.ts";
 
 /** Most bytes that one read brings. */
 const READ_BYTES = 256 * 1024;
@@ -11,11 +12,6 @@ const SMALL_WINDOW = 16;
 /** Messages of a first read, which mostly finds nothing, and of one that has a backlog before it. */
 const FIRST_READ = 16;
 const NEXT_READ = 256;
-/**
- * Messages of a backlog under way together: what comes back is delivered within one turn, and live
- * traffic has to have its share of the turns.
- */
-const MOST_MESSAGES = 512;
 /** Most reads under way, and the bytes that they may bring together, as far as messages allow. */
 const MOST_READS = 1024;
 const ALL_BYTES = 64 * 1024 * 1024;
@@ -37,16 +33,18 @@ interface Asked {
 export class Reads {
   readonly #gateway: Gateway;
   readonly #wanting = new Set<Client>();
+  /** Those that have to wait, for a backlog's turn or because too many read. */
+  readonly #held = new Set<Client>();
   #underWay = 0;
-  /** Messages that reads of a backlog may bring. */
-  #messages = 0;
+  readonly #share: BacklogShare;
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
+    this.#share = new BacklogShare(gateway.clock);
   }
 
   want(client: Client): void {
-    if (this.#wanting.has(client) || !client.outbox.started) return;
+    if (this.#wanting.has(client) || this.#held.has(client) || !client.outbox.started) return;
     const { window } = client.connection;
     // A read for every single acknowledgement would cost more than it brings; but who asks for few
     // messages at a time is to have them, though the first one takes long.
@@ -57,14 +55,18 @@ export class Reads {
 
   /** At the end of a turn. */
   flush(): void {
-    if (this.#wanting.size === 0) return;
+    const held = this.#held;
+    if (this.#wanting.size === 0 && held.size === 0) return;
+    this.#share.beginTurn(this.#gateway.liveTraffic);
     const asked: Asked[] = [];
-    for (const client of this.#wanting) {
-      this.#wanting.delete(client);
-      if (this.#ask(client, asked)) continue;
-      this.#wanting.add(client); // the others when these are answered
-      break;
+    for (const client of held) {
+      if (!this.#ask(client, asked)) break;
+      held.delete(client);
     }
+    for (const client of this.#wanting) if (!this.#ask(client, asked)) held.add(client);
+    this.#wanting.clear();
+    // what is under way may bring room; time that passes is noticed only by looking
+    if (held.size > 0 && this.#share.isWaiting) this.#gateway.schedule();
     if (asked.length === 0) return;
     this.#underWay += asked.length;
     const bytes = Math.min(READ_BYTES, Math.ceil(ALL_BYTES / this.#underWay));
@@ -83,7 +85,7 @@ export class Reads {
       if (free <= 0) return true;
       if (this.#underWay + asked.length >= MOST_READS) return false;
       const isHungry = outbox.behind.peek()?.hungry === true;
-      if (isHungry && this.#messages >= MOST_MESSAGES) return false;
+      if (isHungry && !this.#share.hasRoom) return false;
       const room = Math.min(free, isHungry ? NEXT_READ : FIRST_READ);
       const reader = outbox.behind.shift() as Reader;
       reader.waiting = false;
@@ -92,18 +94,21 @@ export class Reads {
       reader.reading = true;
       outbox.reserved += room;
       const messages = isHungry ? room : 0;
-      this.#messages += messages;
+      this.#share.messages += messages;
       asked.push({ client, reader, generation: reader.generation, room, messages, subs });
     }
     return true;
   }
 
   #answered(asked: readonly Asked[], results: readonly ShardReadResult[]): void {
+    const began = this.#gateway.clock.now();
+    let backlog = 0;
     for (let i = 0; i < asked.length; i++) {
       const item = asked[i] as Asked;
       const { client, reader } = item;
       reader.reading = false;
-      this.#messages -= item.messages;
+      this.#share.messages -= item.messages;
+      backlog += item.messages;
       if (!client.ended) {
         if (item.generation === reader.generation) this.#take(item, results[i] as ShardReadResult);
         else client.outbox.fallBehind(reader);
@@ -112,21 +117,25 @@ export class Reads {
       client.outbox.reserved -= item.room;
       client.outbox.pump();
     }
+    if (backlog > 0) this.#share.spent(began);
     this.#finished(asked.length);
   }
 
   #finished(reads: number): void {
     this.#underWay -= reads;
-    if (this.#wanting.size > 0) this.#gateway.schedule();
+    if (this.#wanting.size > 0 || this.#held.size > 0) this.#gateway.schedule();
   }
 
   #take(item: Asked, result: ShardReadResult): void {
     const { client, reader, subs } = item;
-    for (const { offset, body, queues } of result.messages) {
-      if (reader.passes(offset)) continue;
-      // without those that were unsubscribed meanwhile [MQTT-3.10.4-2]
-      const found = queues.map((queue) => subs[queue] as Sub).filter((sub) => sub.active);
-      if (!this.#deliver(client, reader, found, offset, body)) reader.moveTo(offset);
+    const { messages } = result;
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i] as StoredMessage;
+      if (reader.passes(message.offset)) continue;
+      const target = targetOf(subs, message.queues);
+      if (target === undefined || !this.#deliver(client, reader, target, message)) {
+        reader.moveTo(message.offset);
+      }
     }
     reader.moveTo(result.upTo);
     reader.hungry = result.limited;
@@ -137,22 +146,15 @@ export class Reads {
   }
 
   /** False if the message needs no delivery: it has expired, or is the client's own. */
-  #deliver(
-    client: Client,
-    reader: Reader,
-    subs: readonly Sub[],
-    offset: number,
-    body: Uint8Array,
-  ): boolean {
-    const { writer } = this.#gateway;
-    if (subs.length === 0 || !this.#gateway.beginStored(body, reader.shard, offset)) return false;
-    const { record } = writer;
-    let target = mergeSubs(subs);
+  #deliver(client: Client, reader: Reader, target: Target, message: StoredMessage): boolean {
+    const { bytes, start, end, offset } = message;
+    if (!this.#gateway.beginStored(bytes, start, end, reader.shard, offset)) return false;
+    const { record } = this.#gateway.writer;
     if ((target.noLocal || target.own !== undefined) && client.isPublisher(record)) {
       if (target.own === undefined) return false; // [MQTT-3.8.3-3]
       target = target.own;
     }
-    const topic = this.#gateway.topicAt(body, record.topicStart, record.topicEnd);
+    const topic = this.#gateway.topicAt(bytes, record.topicStart, record.topicEnd);
     if (topic === undefined) return false;
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished;
@@ -165,13 +167,23 @@ export class Reads {
     this.#gateway.later(RETRY, () => {
       for (const { client, reader, room, messages } of asked) {
         reader.reading = false;
-        this.#messages -= messages;
+        this.#share.messages -= messages;
         client.outbox.reserved -= room;
         if (!client.ended) client.outbox.fallBehind(reader);
       }
       this.#finished(asked.length);
     });
   }
+}
+
+/** Without those that were unsubscribed meanwhile [MQTT-3.10.4-2]; undefined where all were. */
+function targetOf(subs: readonly Sub[], queues: readonly number[]): Target | undefined {
+  if (queues.length === 1) {
+    const sub = subs[queues[0] as number] as Sub;
+    return sub.active ? sub.target : undefined;
+  }
+  const found = queues.map((queue) => subs[queue] as Sub).filter((sub) => sub.active);
+  return found.length === 0 ? undefined : mergeSubs(found);
 }
 
 function toRequest({ reader, room, subs }: Asked, bytes: number): ReadRequest {

@@ -121,7 +121,8 @@ export class RetainedStreams {
   #deliver(sub: Sub, message: ShardRetainedPage["messages"][number]): void {
     const { shard, topic: name, offset, body } = message;
     const topic = this.#gateway.topics.internString(name);
-    if (topic === undefined || !this.#gateway.beginStored(body, shard, offset)) return;
+    if (topic === undefined) return;
+    if (!this.#gateway.beginStored(body, 0, body.length, shard, offset)) return;
     const { record } = this.#gateway.writer;
     if (sub.noLocal && this.#client.isPublisher(record)) return;
     const qos = record.qos < sub.qos ? record.qos : sub.qos;

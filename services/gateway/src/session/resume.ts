@@ -1,5 +1,5 @@
 import { DELIVERY } from "@canopy/connection";
-import type { ReadRequest } from "@canopy/store";
+import { type ReadRequest, storedBody } from "@canopy/store";
 import type { Client } from "../client.ts";
 import { mergeSubs, type SubDelivery } from "../delivery/sub.ts";
 import type { Gateway } from "../gateway.ts";
@@ -97,7 +97,9 @@ async function read(
   const results = await gateway.shards.read(requests);
   for (const [k, i] of places.entries()) {
     const message = results[k]?.messages[0];
-    if (message !== undefined && message.offset === deliveries[i]?.offset) bodies[i] = message.body;
+    if (message !== undefined && message.offset === deliveries[i]?.offset) {
+      bodies[i] = storedBody(message);
+    }
   }
   return bodies;
 }

@@ -1,4 +1,4 @@
-import type { Offset, ReadLimits, ReadResult, Records } from "@canopy/store";
+import type { Offset, ReadLimits, ReadResult, Records, StoredMessage } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
 import { Queue } from "../queue.ts";
 import type { Member } from "./member.ts";
@@ -8,8 +8,8 @@ import type { Candidate, Strategy } from "./strategy.ts";
 /** What groups need of their surroundings. */
 export interface GroupParts {
   read(shard: number, queue: string, after: Offset, limits: ReadLimits): Promise<ReadResult>;
-  /** The topic of a stored record; undefined if the record has expired. */
-  open(body: Uint8Array): Topic | undefined;
+  /** The topic of a stored message; undefined if it has expired. */
+  open(message: StoredMessage): Topic | undefined;
   /** The reader's progress is to be written, sooner or later. */
   changed(reader: GroupReader, group: Group): void;
   failed(error: unknown, queue: string, shard: number): void;

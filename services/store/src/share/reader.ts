@@ -230,12 +230,12 @@ export class GroupReader {
     return this.#unfinished.has(offset) || this.#ahead.has(offset);
   }
 
-  #deliver({ body, offset }: StoredMessage): boolean {
-    const opened = this.#parts.open(body);
+  #deliver(message: StoredMessage): boolean {
+    const opened = this.#parts.open(message);
     // Expired, or its topic can't be read: nobody needs it.
     if (opened === undefined) return true;
-    const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-    return this.#offer(bytes, 0, bytes.length, opened, offset);
+    const { bytes, start, end, offset } = message;
+    return this.#offer(bytes, start, end, opened, offset);
   }
 
   /** False if the message has to wait. */

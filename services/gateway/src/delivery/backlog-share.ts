@@ -1,0 +1,53 @@
+import type { Clock } from "@canopy/base";
+
+/** Messages of a backlog under way together: what comes back is delivered within one turn. */
+const MOST_ALONE = 1024;
+const MOST_BESIDE = 256;
+/**
+ * Beside live traffic, delivering from a backlog may take one part in so many of the time. That is
+ * what is measured; writing to the sockets and the acknowledgements take about twice as much again.
+ */
+const PARTS = 11;
+
+/**
+ * How much of a turn goes to those who catch up. Alone they may have it all; beside live traffic
+ * they get a share of the time, however small the turns are.
+ */
+export class BacklogShare {
+  /** Messages that reads of a backlog under way may bring. */
+  messages = 0;
+  readonly #clock: Clock;
+  #liveTraffic = 0;
+  /** Time from which on it is a backlog's turn again. */
+  #from = 0;
+  #most = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `liveTraffic` has grown since the last turn if there was any. */
+  beginTurn(liveTraffic: number): void {
+    const isAlone = liveTraffic === this.#liveTraffic;
+    this.#liveTraffic = liveTraffic;
+    if (isAlone) {
+      this.#from = 0;
+      this.#most = MOST_ALONE;
+    } else this.#most = this.#clock.now() < this.#from ? 0 : MOST_BESIDE;
+  }
+
+  get hasRoom(): boolean {
+    return this.messages < this.#most;
+  }
+
+  /** Nothing may be read because its time has not come. */
+  get isWaiting(): boolean {
+    return this.#most === 0;
+  }
+
+  /** What was read has been delivered, since then. */
+  spent(began: number): void {
+    const now = this.#clock.now();
+    this.#from = Math.max(this.#from, began) + (now - began) * PARTS;
+  }
+}
