@@ -1,3 +1,4 @@
+export { Core } from "./core/core.ts";
 export type * from "./core/port.ts";
 export * from "./core/types.ts";
 export type * from "./host/port.ts";

@@ -74,7 +74,10 @@ export interface RaftCore {
   /** In the order given, without a gap; `index` is that of the first. All or none are taken. */
   propose(commands: readonly Uint8Array[]): Proposed;
   proposeConfiguration(change: ConfigurationChange): Proposed;
-  /** Answered by a ReadState; never, if leadership ends before. `false`: no leader is known. */
+  /**
+   * Answered by a ReadState; never, if leadership ends before. `context` is the host's number for it.
+   * `false`: no leader is known, or too many reads wait.
+   */
   readIndex(context: number): boolean;
   /** Proposals are refused until the transfer ends, at the latest after an election timeout. */
   transferLeadership(to: ReplicaId): Proposed;
@@ -87,7 +90,11 @@ export interface RaftCore {
   ready(): Ready | undefined;
   /** In order; each write once. */
   written(write: number): void;
-  /** The state machine has everything up to here; configuration entries were given to applyConfiguration. */
+  /**
+   * The state machine has everything up to here; configuration entries were given to
+   * applyConfiguration. Also with the index of a Ready's snapshot, when the state machine was
+   * restored from it: nothing is handed out between, and what was handed out before is void.
+   */
   appliedTo(index: LogIndex): void;
   /** For each committed configuration entry, in its turn. Answers with what is in force then. */
   applyConfiguration(entry: Entry): Configuration;

@@ -170,12 +170,14 @@ export interface ReadState {
 export interface Ready {
   /** The number for written(), growing by one; 0 if there is nothing to write. */
   readonly write: number;
+  /** Undefined if as in the write before. A new commit index alone is no write: it goes with the next. */
   readonly hardState: HardState | undefined;
   /** The first replaces what the log has from its index on. */
   readonly entries: readonly Entry[];
   /** To be installed before `entries`: the log starts anew behind it. */
   readonly snapshot: SnapshotMeta | undefined;
   readonly messages: readonly Message[];
+  /** Empty without a write: what earlier ones hold up comes in `messages` when they have ended. */
   readonly afterWrite: readonly Message[];
   /** On this replica's disk already, and on a majority's. */
   readonly committed: readonly Entry[];
