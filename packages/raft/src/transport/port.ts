@@ -21,12 +21,12 @@ export interface Batch {
 }
 
 /**
- * A heartbeat or its answer in short (kind 0 or 1); (2) a heartbeat that lets the follower sleep, and
- * the answer of one that does; (3) the receiver was removed from the group: its id comes from a
- * configuration that was applied by the sender.
+ * (0) a heartbeat and (1) its answer, in short; (2) a heartbeat that lets the follower sleep and (4)
+ * the answer of one that does; (3) the receiver was removed from the group, as the sender has seen
+ * applied.
  */
 export interface Beat {
-  readonly kind: 0 | 1 | 2 | 3;
+  readonly kind: 0 | 1 | 2 | 3 | 4;
   readonly group: GroupId;
   readonly from: ReplicaId;
   readonly to: ReplicaId;

@@ -91,14 +91,17 @@ function writeBeat(beat: Beat): void {
 }
 
 function readBeat(reader: ByteReader): Beat {
-  const kind = reader.u8();
-  if (kind !== 0 && kind !== 1 && kind !== 2 && kind !== 3) {
-    throw new DecodeError(`no such beat: ${kind}`);
-  }
+  const kind = readKind(reader);
   const group = reader.varint();
   const from = reader.varint();
   const to = reader.varint();
   const term = reader.varint();
   const commit = reader.varint();
   return { kind, group, from, to, term, commit, context: reader.varint() };
+}
+
+function readKind(reader: ByteReader): Beat["kind"] {
+  const kind = reader.u8();
+  if (kind > 4) throw new DecodeError(`no such beat: ${kind}`);
+  return kind as Beat["kind"];
 }

@@ -1,0 +1,568 @@
+/**
+ * One replica of one group: what happens to its core is put into effect here. Everything of a turn
+ * is gathered, then pump() takes what the core has to say, and apply() what is committed.
+ */
+import type { RaftCore } from "../core/port.ts";
+import {
+  type Configuration,
+  type Entry,
+  type MemberChange,
+  type Message,
+  NONE,
+  type Ready,
+  type ReplicaId,
+  type SnapshotMeta,
+  type Term,
+} from "../core/types.ts";
+import type { DiskId, GroupId, SnapshotReader } from "../storage/port.ts";
+import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import { Applier } from "./applier.ts";
+import { encodeCommand, encodeEndClient } from "./command.ts";
+import { Intakes } from "./intake.ts";
+import { IDLE_HEARTBEATS, PATIENCE } from "./limits.ts";
+import type { ReplicatedMachine } from "./machine.ts";
+import { Membership, wasRemoved } from "./membership.ts";
+import type { Peers } from "./peers.ts";
+import type {
+  Answer,
+  GroupListener,
+  GroupOptions,
+  GroupStatus,
+  MembersAnswer,
+  Origin,
+  RaftGroup,
+  ReadAnswer,
+} from "./port.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { restoreSnapshot } from "./restore.ts";
+import type { SnapshotSending } from "./sender.ts";
+import { Sleep } from "./sleep.ts";
+import { Snapshotter } from "./snapshotter.ts";
+import { groupStatus } from "./status.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+export interface GroupParts {
+  readonly core: RaftCore;
+  readonly machine: ReplicatedMachine;
+  readonly peers: Peers;
+}
+
+type Unavailable = Extract<Answer, { type: "unavailable" }>;
+
+export class Group implements RaftGroup, SnapshotSending {
+  readonly id: GroupId;
+  /** Those that it counts on while it sleeps; the host's. */
+  sleepsWith: readonly NodeName[] = [];
+  readonly #around: Surroundings;
+  readonly #core: RaftCore;
+  readonly #machine: ReplicatedMachine;
+  readonly #peers: Peers;
+  readonly #listener: GroupListener | undefined;
+  readonly #proposals: Proposals;
+  readonly #reads: Reads;
+  readonly #membership: Membership;
+  readonly #applier: Applier;
+  readonly #snapshotter: Snapshotter;
+  readonly #intakes: Intakes;
+  readonly #sleep: Sleep;
+  /** Why it does not run any more. */
+  #ended: string | undefined;
+  #writing = 0;
+  #installing = 0;
+  /** The term in which this replica leads, as far as was told; and that in which the service knows. */
+  #leads: Term = NONE;
+  #leading: Term = NONE;
+  #leader: ReplicaId = NONE;
+  #term: Term;
+  /** In ticks: it is not a member any more, and stops then. */
+  #stopsAt: number | undefined;
+
+  constructor(around: Surroundings, options: GroupOptions, parts: GroupParts) {
+    const { core, machine, peers } = parts;
+    const { electionTicks, heartbeatTicks, maxProposals, random, storage } = around.options;
+    this.id = options.group;
+    this.#around = around;
+    this.#core = core;
+    this.#machine = machine;
+    this.#peers = peers;
+    this.#listener = options.listener;
+    this.#term = core.term;
+    this.#proposals = new Proposals(around.options);
+    this.#reads = new Reads(maxProposals, random);
+    this.#membership = new Membership(core, (reason, message) =>
+      this.#refusedChange(reason, message),
+    );
+    this.#applier = new Applier({
+      core,
+      machine,
+      proposals: this.#proposals,
+      onConfiguration: (entry, configuration) => this.#onConfiguration(entry, configuration),
+    });
+    const steady = () => this.running && this.#installing === 0;
+    this.#snapshotter = new Snapshotter({ group: this.id, core, machine, steady }, around);
+    this.#intakes = new Intakes(storage.snapshots, (offer) => this.#received(offer));
+    this.#sleep = new Sleep(Math.max(IDLE_HEARTBEATS * heartbeatTicks, electionTicks));
+  }
+
+  // What the service asks.
+
+  get status(): GroupStatus {
+    return groupStatus(this.id, this.#core, this.#peers, this.#sleep.asleep);
+  }
+
+  propose(command: Uint8Array, origin?: Origin): Promise<Answer> {
+    return this.#propose(() => encodeCommand(command, origin));
+  }
+
+  endClient(client: number): Promise<Answer> {
+    return this.#propose(() => encodeEndClient(client));
+  }
+
+  read(): Promise<ReadAnswer> {
+    if (this.#ended !== undefined) return Promise.resolve(this.#unavailable());
+    this.#stir();
+    this.#around.touch(this);
+    return this.#reads.add();
+  }
+
+  changeMembers(changes: readonly MemberChange[]): Promise<MembersAnswer> {
+    const unavailable = this.#refusesWrites();
+    if (unavailable !== undefined) return Promise.resolve(unavailable);
+    return this.#members(() => this.#membership.change(changes));
+  }
+
+  transferLeadership(to: ReplicaId): Promise<MembersAnswer> {
+    if (this.#ended !== undefined) return Promise.resolve(this.#unavailable());
+    const endsAt = this.#around.ticks + PATIENCE * this.#around.options.electionTicks;
+    return this.#members(() => this.#membership.transfer(to, endsAt));
+  }
+
+  #propose(encode: () => Uint8Array): Promise<Answer> {
+    const unavailable = this.#refusesWrites();
+    if (unavailable !== undefined) return Promise.resolve(unavailable);
+    if (this.#core.role !== "leader") return Promise.resolve(this.#notLeader());
+    this.#stir();
+    this.#around.touch(this);
+    return this.#proposals.add(encode());
+  }
+
+  #members(begin: () => Promise<MembersAnswer>): Promise<MembersAnswer> {
+    this.#stir();
+    this.#around.touch(this);
+    return begin();
+  }
+
+  #refusesWrites(): Unavailable | undefined {
+    if (this.#ended !== undefined) return this.#unavailable();
+    const { failing } = this.#around.options.storage;
+    if (failing === undefined) return undefined;
+    return { type: "unavailable", message: `the disk fails: ${failing.message}` };
+  }
+
+  #unavailable(): Unavailable {
+    return { type: "unavailable", message: this.#ended ?? "the group does not run" };
+  }
+
+  #notLeader(): Extract<Answer, { type: "notLeader" }> {
+    const { leader, configuration } = this.#core;
+    return { type: "notLeader", leader, node: this.#peers.nodeOf(leader, configuration) };
+  }
+
+  #refused(reason: string): Extract<Answer, { type: "notLeader" | "overloaded" | "unavailable" }> {
+    if (reason === "notLeader") return this.#notLeader();
+    if (reason === "overloaded") return { type: "overloaded" };
+    return { type: "unavailable", message: refusalText(reason) };
+  }
+
+  #refusedChange(reason: string, message: string | undefined): MembersAnswer {
+    if (reason === "notLeader" || reason === "overloaded") return this.#refused(reason);
+    return { type: "refused", message: message ?? refusalText(reason) };
+  }
+
+  // What the host tells.
+
+  get running(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** Its only voter need not wait for anybody. */
+  begin(): void {
+    const { voters, outgoing } = this.#core.configuration;
+    const alone = voters.length === 1 && voters[0] === this.#core.id && outgoing.length === 0;
+    this.#guarded(() => {
+      if (alone) this.#core.campaign();
+    });
+    this.#around.touch(this);
+  }
+
+  receive(from: NodeName, disk: DiskId, message: Message): void {
+    if (!this.#admits(from, disk, message)) return;
+    const asksForVote = message.type === "vote" || message.type === "preVote";
+    if (asksForVote && wasRemoved(this.#core.configuration, message.from)) {
+      this.#tellRemoved(from, message.from);
+      return;
+    }
+    this.#stir();
+    this.#step(message);
+  }
+
+  receiveBeat(from: NodeName, disk: DiskId, beat: Beat): void {
+    if (!this.#admits(from, disk, beat)) return;
+    const { from: sender, to, term, commit, context } = beat;
+    if (beat.kind === 3) {
+      this.#wasRemoved();
+      return;
+    }
+    const isAnswer = beat.kind === 1 || beat.kind === 4;
+    if (beat.kind < 2) this.wake();
+    if (isAnswer) this.#step({ type: "heartbeatAnswer", from: sender, to, term, context });
+    else this.#step({ type: "heartbeat", from: sender, to, term, commit, context });
+    if (beat.kind === 2) this.#askedToSleep(beat);
+    if (beat.kind === 4 && this.#sleep.answered(this.#core, sender, this.#nothingWaits())) {
+      this.#fellAsleep();
+    }
+  }
+
+  receiveSnapshot(from: NodeName, disk: DiskId, offer: SnapshotOffer): Promise<SnapshotIntake> {
+    if (!this.#admits(from, disk, offer)) return Promise.reject(new Error("not for this replica"));
+    if (offer.term < this.#core.term) return Promise.reject(new Error("of an earlier term"));
+    this.#stir();
+    // It has all of that: the core answers so.
+    if (offer.meta.index <= this.#core.commit) return Promise.resolve(this.#nothingToTake(offer));
+    return this.#intakes.open(offer);
+  }
+
+  unreachable(node: NodeName): void {
+    if (!this.running) return;
+    for (const [id, at] of this.#core.configuration.nodes) {
+      if (at === node && id !== this.#core.id) this.#lost(id);
+    }
+  }
+
+  /** What was sent to this replica did not leave. */
+  dropped(to: ReplicaId): void {
+    if (this.running) this.#guarded(() => this.#core.reportUnreachable(to));
+  }
+
+  tick(): void {
+    if (!this.running || this.#sleep.asleep) return;
+    const { ticks, options } = this.#around;
+    this.#guarded(() => this.#core.tick());
+    if (this.#reads.age(ticks) > options.electionTicks) this.#reads.retry();
+    this.#around.touch(this);
+    if (this.#stopsAt !== undefined && ticks >= this.#stopsAt) this.#wasRemoved();
+    else if (this.#sleep.tick(this.#core, this.#nothingWaits())) this.#fellAsleep();
+  }
+
+  /** The disk has failed for so long that nobody should wait for it any more. */
+  giveUpWaiting(): void {
+    this.#proposals.endPending();
+    this.#membership.endAll({ type: "indeterminate" });
+    this.#reads.endAll({ type: "unavailable", message: "the disk fails" });
+    if (this.running && this.#core.role === "leader") this.#handOver();
+  }
+
+  wake(): void {
+    if (!this.#sleep.asleep) return;
+    this.#sleep.stir();
+    this.#around.woke(this);
+  }
+
+  /** Everything that waits is answered; nothing runs any more when it settles. */
+  async end(why: string): Promise<void> {
+    this.#stop(why);
+    await Promise.all([this.#snapshotter.end(), this.#intakes.close()]);
+  }
+
+  // What the core has to say.
+
+  pump(): void {
+    this.#guarded(() => {
+      this.#observe();
+      this.#proposals.submit(this.#core, (reason) => this.#refused(reason));
+      this.#reads.submit(this.#core, this.#around.ticks, () => this.#notLeader());
+      for (let ready = this.#core.ready(); ready; ready = this.#core.ready()) this.#take(ready);
+      this.#observe();
+    });
+  }
+
+  /** True if something is left to be applied. */
+  apply(late: () => boolean): boolean {
+    if (!this.running || !this.#applier.ready) {
+      this.#reads.applied(this.#core.applied);
+      return false;
+    }
+    this.#guarded(() => {
+      this.#snapshotter.grew(this.#applier.slice(late));
+      this.#observe();
+    });
+    this.#reads.applied(this.#core.applied);
+    this.#around.touch(this);
+    return this.running && this.#applier.ready;
+  }
+
+  #take(ready: Ready): void {
+    const { write, hardState, entries, snapshot, messages, afterWrite, committed, reads } = ready;
+    if (snapshot !== undefined) {
+      this.#installing++;
+      this.#applier.pause();
+    }
+    if (write > 0) {
+      this.#writing++;
+      const done = () => this.#written(write, afterWrite, snapshot);
+      this.#around.options.storage.write({ group: this.id, hardState, entries, snapshot }, done);
+    }
+    for (const message of messages) this.#send(message);
+    if (write === 0) for (const message of afterWrite) this.#send(message);
+    this.#applier.push(committed);
+    if (reads.length > 0) this.#reads.confirmed(reads);
+  }
+
+  #written(
+    write: number,
+    afterWrite: readonly Message[],
+    snapshot: SnapshotMeta | undefined,
+  ): void {
+    if (!this.running) return;
+    this.#writing--;
+    this.#guarded(() => this.#core.written(write));
+    for (const message of afterWrite) this.#send(message);
+    this.#around.touch(this);
+    if (snapshot !== undefined) void this.#install(snapshot);
+  }
+
+  #send(message: Message): void {
+    const { outbox, sender } = this.#around;
+    const node = this.#peers.nodeOf(message.to, this.#core.configuration);
+    if (node === undefined) return;
+    if (message.type === "snapshot") {
+      sender.send(this, node, message);
+      return;
+    }
+    const asleep = message.type === "heartbeat" ? this.#sleep.drowsy : this.#sleep.asleep;
+    outbox.add(node, this.id, message, asleep);
+  }
+
+  /** Who leads may have changed. */
+  #observe(): void {
+    const { role, term, leader } = this.#core;
+    const leads = role === "leader" ? term : NONE;
+    if (this.#leads !== leads) {
+      this.#leadershipEnded();
+      this.#leads = leads;
+    }
+    this.#membership.observe(this.#around.ticks);
+    this.#observeLeading();
+    if (leader === this.#leader && term === this.#term) return;
+    this.#term = term;
+    // The question may have gone to the one that led before.
+    this.#reads.retry();
+    if (this.#reads.hasQueued) this.#around.touch(this);
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    const node = this.#peers.nodeOf(leader, this.#core.configuration);
+    this.#listener?.onLeader(leader, node);
+  }
+
+  #leadershipEnded(): void {
+    if (this.#leads === NONE) return;
+    const core = this.#core;
+    this.#proposals.leadershipEnded(
+      (index, term) => index <= core.commit && core.termAt(index) === term,
+    );
+    this.#membership.leadershipEnded();
+  }
+
+  /** An entry of its own term is applied, so everything of earlier ones is. */
+  #observeLeading(): void {
+    const core = this.#core;
+    if (this.#leading !== NONE && this.#leading !== this.#leads) {
+      const term = this.#leading;
+      this.#leading = NONE;
+      this.#listener?.onLeading(false, term);
+    }
+    if (this.#leading !== this.#leads && core.termAt(core.applied) === core.term) {
+      this.#leading = this.#leads;
+      this.#listener?.onLeading(true, core.term);
+    }
+  }
+
+  #onConfiguration(entry: Entry, configuration: Configuration): void {
+    this.#membership.applied(entry, configuration);
+    // The others have yet to hear that the entry is committed, so it stays for a moment.
+    if (this.#stopsAt === undefined && wasRemoved(configuration, this.#core.id)) {
+      this.#stopsAt = this.#around.ticks + this.#around.options.electionTicks;
+    }
+  }
+
+  // Snapshots.
+
+  leads(term: Term): boolean {
+    return this.running && this.#core.role === "leader" && this.#core.term === term;
+  }
+
+  readSnapshot(index: number): Promise<SnapshotReader> {
+    return this.#snapshotter.read(index);
+  }
+
+  snapshotSent(to: ReplicaId, ok: boolean): void {
+    if (!this.running) return;
+    this.#stir();
+    this.#guarded(() => this.#core.reportSnapshot(to, ok));
+    this.#around.touch(this);
+  }
+
+  #received({ from, to, term, meta }: SnapshotOffer): void {
+    if (this.running) this.#step({ type: "snapshot", from, to, term, snapshot: meta });
+  }
+
+  #nothingToTake(offer: SnapshotOffer): SnapshotIntake {
+    const nothing = () => Promise.resolve();
+    const finish = () => {
+      this.#received(offer);
+      return Promise.resolve();
+    };
+    return { received: offer.size, part: nothing, finish, close: nothing };
+  }
+
+  async #install({ index }: SnapshotMeta): Promise<void> {
+    const { storage } = this.#around.options;
+    try {
+      await restoreSnapshot(this.#around, this.id, index, this.#machine);
+      if (!this.running) return;
+      this.#installing--;
+      this.#core.appliedTo(index);
+      this.#proposals.skipTo(index);
+      if (this.#installing === 0) this.#applier.resume(index);
+      this.#snapshotter.installed(index);
+      this.#machine.applied();
+      this.#around.touch(this);
+      storage.compact(this.id, index);
+      await storage.snapshots.prune(this.id, index);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  // The rest.
+
+  #admits(from: NodeName, disk: DiskId, message: { from: ReplicaId; to: ReplicaId }): boolean {
+    return (
+      this.running &&
+      message.to === this.#core.id &&
+      message.from !== this.#core.id &&
+      this.#peers.admit(message.from, from, disk)
+    );
+  }
+
+  #step(message: Message): void {
+    this.#guarded(() => this.#core.step(message));
+    this.#around.touch(this);
+  }
+
+  #stir(): void {
+    if (this.#sleep.stir()) this.#around.woke(this);
+  }
+
+  #lost(id: ReplicaId): void {
+    this.wake();
+    this.#guarded(() => this.#core.reportUnreachable(id));
+    this.#around.touch(this);
+  }
+
+  #nothingWaits(): boolean {
+    return (
+      this.#proposals.size === 0 &&
+      this.#reads.size === 0 &&
+      !this.#membership.busy &&
+      this.#applier.idle &&
+      this.#writing === 0 &&
+      this.#stopsAt === undefined
+    );
+  }
+
+  #askedToSleep(beat: Beat): void {
+    const was = this.#sleep.asleep;
+    const is = this.#sleep.asked(this.#core, beat, this.#nothingWaits());
+    if (is && !was) this.#fellAsleep();
+    if (was && !is) this.#around.woke(this);
+  }
+
+  #fellAsleep(): void {
+    const { id, leader, configuration } = this.#core;
+    const others = leader === id ? [...this.#core.progress().keys()] : [leader];
+    const nodes = others.map((other) => this.#peers.nodeOf(other, configuration));
+    this.#around.fellAsleep(
+      this,
+      nodes.filter((node) => node !== undefined),
+    );
+  }
+
+  /** Its word is not on its disk, so another one does better. */
+  #handOver(): void {
+    const { voters } = this.#core.configuration;
+    const others = [...this.#core.progress()]
+      .filter(([id, progress]) => voters.includes(id) && progress.recentlyActive)
+      .sort(([, a], [, b]) => b.match - a.match);
+    const best = others[0];
+    if (best === undefined) return;
+    this.#guarded(() => this.#core.transferLeadership(best[0]));
+    this.#around.touch(this);
+  }
+
+  #tellRemoved(node: NodeName, to: ReplicaId): void {
+    const { id, term } = this.#core;
+    const beat: Beat = { kind: 3, group: this.id, from: id, to, term, commit: 0, context: 0 };
+    this.#around.outbox.beat(node, beat);
+    this.#around.touch(this);
+  }
+
+  #wasRemoved(): void {
+    this.#around.options.logger.info({ group: this.id, replica: this.#core.id }, "replica removed");
+    this.#stop("this replica was removed from the group");
+    this.#around.removed(this);
+  }
+
+  #stop(why: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = why;
+    this.#around.woke(this);
+    this.#proposals.endAll(this.#unavailable());
+    this.#reads.endAll(this.#unavailable());
+    this.#membership.endAll({ type: "indeterminate" });
+    if (this.#leading !== NONE) this.#listener?.onLeading(false, this.#leading);
+    this.#leading = NONE;
+  }
+
+  /** What this replica can't do right it does not do at all; the others go on without it. */
+  #guarded(work: () => void): void {
+    if (!this.running) return;
+    try {
+      work();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.running) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#around.options.logger.error(
+      { group: this.id, replica: this.#core.id, applied: this.#core.applied, error: reason },
+      "the group stops here: what it has to do can't be done",
+    );
+    this.#stop(`the group has failed here: ${reason}`);
+  }
+}
+
+function refusalText(reason: string): string {
+  switch (reason) {
+    case "transferring":
+      return "leadership is being transferred";
+    case "pendingChange":
+      return "another change of members is under way";
+    default:
+      return reason;
+  }
+}

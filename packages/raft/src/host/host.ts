@@ -1,0 +1,265 @@
+/** Many groups in one process: one clock, one turn, one batch for each other node. */
+import type { DiskId, GroupId } from "../storage/port.ts";
+import type { Batch, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import type { Group } from "./group.ts";
+import { APPLY_MS, PATIENCE, SNAPSHOTS_AT_ONCE } from "./limits.ts";
+import { openGroup } from "./open-group.ts";
+import { Outbox } from "./outbox.ts";
+import type { GroupOptions, HostOptions, RaftGroup, RaftHost } from "./port.ts";
+import { Sender } from "./sender.ts";
+import { Slots } from "./slots.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { Ticker } from "./ticker.ts";
+
+export function createHost(options: HostOptions): RaftHost {
+  return new Host(options);
+}
+
+class Host implements RaftHost, Surroundings {
+  readonly options: HostOptions;
+  readonly outbox: Outbox;
+  readonly sender: Sender;
+  readonly snapshotSlots: Slots = new Slots(SNAPSHOTS_AT_ONCE);
+  ticks = 0;
+  readonly #ticker: Ticker;
+  readonly #groups = new Map<GroupId, Group>();
+  readonly #opening = new Set<GroupId>();
+  readonly #awake = new Set<Group>();
+  readonly #nodes = new NodesOfSleepers();
+  #touched = new Set<Group>();
+  #turnIsSet = false;
+  /** In ticks, since when the disk fails. */
+  #failingSince: number | undefined;
+  #stopped = false;
+  /** Removals and the like that stop() waits for. */
+  readonly #chores = new Set<Promise<void>>();
+
+  constructor(options: HostOptions) {
+    this.options = options;
+    this.outbox = new Outbox(options.node);
+    this.sender = new Sender(options);
+    this.#ticker = new Ticker(options, () => this.#tick());
+  }
+
+  async start(): Promise<void> {
+    const { storage, transport } = this.options;
+    storage.onFailing = (error) => this.#onFailing(error);
+    this.#onFailing(storage.failing);
+    this.#ticker.start();
+    await transport.start({
+      onBatch: (batch) => this.#onBatch(batch),
+      onUnreachable: (node) => this.#onUnreachable(node),
+      onSnapshot: (from, disk, offer) => this.#onSnapshot(from, disk, offer),
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#ticker.stop();
+    const ended = [...this.#groups.values()].map((group) => group.end("the host has stopped"));
+    await this.options.transport.stop();
+    await this.sender.stop();
+    await Promise.all([...ended, ...this.#chores]);
+    this.#groups.clear();
+  }
+
+  async open(options: GroupOptions): Promise<RaftGroup> {
+    const { group: id } = options;
+    if (this.#stopped) throw new Error("the host has stopped");
+    if (this.#groups.has(id) || this.#opening.has(id)) throw new Error(`group ${id} is open`);
+    this.#opening.add(id);
+    try {
+      const group = await openGroup(this, options);
+      if (this.#stopped) throw new Error("the host has stopped");
+      this.#groups.set(id, group);
+      this.#awake.add(group);
+      group.begin();
+      return group;
+    } finally {
+      this.#opening.delete(id);
+    }
+  }
+
+  async close(id: GroupId): Promise<void> {
+    const group = this.#groups.get(id);
+    if (group === undefined) return;
+    this.#forget(group);
+    await group.end("the group was closed");
+  }
+
+  touch(group: Group): void {
+    this.#touched.add(group);
+    this.#setTurn();
+  }
+
+  fellAsleep(group: Group, nodes: readonly NodeName[]): void {
+    this.#awake.delete(group);
+    this.#nodes.add(group, nodes, this.ticks);
+  }
+
+  woke(group: Group): void {
+    this.#nodes.remove(group);
+    if (group.running) this.#awake.add(group);
+    else this.#awake.delete(group);
+  }
+
+  removed(group: Group): void {
+    this.#forget(group);
+    const chore = group
+      .end("removed")
+      .then(() => this.options.storage.remove(group.id))
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.options.logger.warn(
+          { group: group.id, error: reason },
+          "removed replica is still here",
+        );
+      })
+      .finally(() => this.#chores.delete(chore));
+    this.#chores.add(chore);
+  }
+
+  breathe(): Promise<void> {
+    return new Promise((resolve) => this.options.defer(resolve));
+  }
+
+  #forget(group: Group): void {
+    this.#groups.delete(group.id);
+    this.#awake.delete(group);
+    this.#touched.delete(group);
+    this.#nodes.remove(group);
+  }
+
+  #setTurn(): void {
+    if (this.#turnIsSet || this.#stopped) return;
+    this.#turnIsSet = true;
+    this.options.defer(() => this.#turn());
+  }
+
+  /**
+   * What the groups write is handed to the log and what they say is sent before anything is applied:
+   * the disk and the others work meanwhile.
+   */
+  #turn(): void {
+    this.#turnIsSet = false;
+    if (this.#stopped) return;
+    const groups = this.#touched;
+    this.#touched = new Set();
+    for (const group of groups) group.pump();
+    this.#flush();
+    const { clock } = this.options;
+    const end = clock.now() + APPLY_MS;
+    const late = () => clock.now() > end;
+    for (const group of groups) if (group.apply(late)) this.touch(group);
+  }
+
+  #flush(): void {
+    const { storage, transport } = this.options;
+    this.outbox.flush(storage.disk, (to, batch) => {
+      if (!transport.send(to, batch)) this.#dropped(batch);
+    });
+  }
+
+  #dropped({ envelopes }: Batch): void {
+    for (const { group, message } of envelopes) {
+      if (message.type === "append") this.#groups.get(group)?.dropped(message.to);
+    }
+  }
+
+  #onBatch({ from, disk, envelopes, beats }: Batch): void {
+    if (this.#stopped) return;
+    this.#nodes.heard(from, this.ticks);
+    for (const { group, message } of envelopes) {
+      this.#groups.get(group)?.receive(from, disk, message);
+    }
+    for (const beat of beats) this.#groups.get(beat.group)?.receiveBeat(from, disk, beat);
+  }
+
+  #onUnreachable(node: NodeName): void {
+    if (this.#stopped) return;
+    for (const group of this.#groups.values()) group.unreachable(node);
+  }
+
+  #onSnapshot(from: NodeName, disk: DiskId, offer: SnapshotOffer): Promise<SnapshotIntake> {
+    const group = this.#stopped ? undefined : this.#groups.get(offer.group);
+    if (group === undefined) return Promise.reject(new Error(`no group ${offer.group} here`));
+    return group.receiveSnapshot(from, disk, offer);
+  }
+
+  #tick(): void {
+    const { electionTicks, heartbeatTicks } = this.options;
+    this.ticks++;
+    for (const group of this.#awake) group.tick();
+    for (const group of this.#nodes.lost(this.ticks - electionTicks)) group.wake();
+    if (this.ticks % heartbeatTicks === 0) this.#sayThatWeLive();
+    const since = this.#failingSince;
+    if (since !== undefined && this.ticks - since >= PATIENCE * electionTicks)
+      this.#giveUpWaiting();
+  }
+
+  #sayThatWeLive(): void {
+    for (const node of this.#nodes.all()) this.outbox.touch(node);
+    this.#setTurn();
+  }
+
+  #onFailing(error: Error | undefined): void {
+    const { logger } = this.options;
+    if (error === undefined) {
+      if (this.#failingSince !== undefined) logger.info({}, "the disk works again");
+      this.#failingSince = undefined;
+    } else if (this.#failingSince === undefined) {
+      logger.error({ error: error.message }, "the disk fails: proposals are refused");
+      this.#failingSince = this.ticks;
+    }
+  }
+
+  /** Again and again, while it lasts: what was taken just before the failure comes late. */
+  #giveUpWaiting(): void {
+    this.#failingSince = this.ticks;
+    for (const group of this.#groups.values()) group.giveUpWaiting();
+  }
+}
+
+/** Which groups sleep, and which nodes have to live for that. */
+class NodesOfSleepers {
+  readonly #groups = new Map<NodeName, Set<Group>>();
+  /** In ticks. */
+  readonly #heardAt = new Map<NodeName, number>();
+
+  add(group: Group, nodes: readonly NodeName[], now: number): void {
+    group.sleepsWith = nodes;
+    for (const node of nodes) {
+      const groups = this.#groups.get(node);
+      if (groups === undefined) {
+        this.#groups.set(node, new Set([group]));
+        this.#heardAt.set(node, now);
+      } else groups.add(group);
+    }
+  }
+
+  remove(group: Group): void {
+    for (const node of group.sleepsWith) {
+      const groups = this.#groups.get(node);
+      groups?.delete(group);
+      if (groups?.size === 0) this.#groups.delete(node);
+    }
+    group.sleepsWith = [];
+  }
+
+  all(): Iterable<NodeName> {
+    return this.#groups.keys();
+  }
+
+  heard(node: NodeName, now: number): void {
+    if (this.#groups.has(node)) this.#heardAt.set(node, now);
+  }
+
+  /** Those that count on a node that was last heard before `since`. */
+  lost(since: number): readonly Group[] {
+    const lost: Group[] = [];
+    for (const [node, groups] of this.#groups) {
+      if ((this.#heardAt.get(node) ?? since) < since) lost.push(...groups);
+    }
+    return lost;
+  }
+}

@@ -1,0 +1,131 @@
+/** A change of members and a transfer that somebody waits for: one of each at a time. */
+import type { RaftCore } from "../core/port.ts";
+import type {
+  Configuration,
+  Entry,
+  LogIndex,
+  MemberChange,
+  ReplicaId,
+  Term,
+} from "../core/types.ts";
+import type { MembersAnswer } from "./port.ts";
+
+type Answering = (answer: MembersAnswer) => void;
+
+interface Change {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly answer: Answering;
+}
+
+interface Transfer {
+  readonly to: ReplicaId;
+  readonly term: Term;
+  readonly endsAt: number;
+  readonly answer: Answering;
+}
+
+export class Membership {
+  readonly #core: RaftCore;
+  readonly #refused: (reason: string, message?: string) => MembersAnswer;
+  #change: Change | undefined;
+  #transfer: Transfer | undefined;
+
+  constructor(core: RaftCore, refused: (reason: string, message?: string) => MembersAnswer) {
+    this.#core = core;
+    this.#refused = refused;
+  }
+
+  get busy(): boolean {
+    return this.#change !== undefined || this.#transfer !== undefined;
+  }
+
+  change(changes: readonly MemberChange[]): Promise<MembersAnswer> {
+    if (this.#change !== undefined) return Promise.resolve(this.#refused("pendingChange"));
+    const proposed = this.#core.proposeConfiguration({ changes });
+    if (!proposed.ok) return Promise.resolve(this.#refused(proposed.reason, proposed.message));
+    const { index, term } = proposed;
+    return new Promise((answer) => {
+      this.#change = { index, term, answer };
+    });
+  }
+
+  /** `endsAt`, in ticks: then it has failed. */
+  transfer(to: ReplicaId, endsAt: number): Promise<MembersAnswer> {
+    if (this.#transfer !== undefined) return Promise.resolve(this.#refused("transferring"));
+    const core = this.#core;
+    if (core.role === "leader" && core.id === to) return Promise.resolve(this.#done());
+    const proposed = core.transferLeadership(to);
+    if (!proposed.ok) return Promise.resolve(this.#refused(proposed.reason, proposed.message));
+    return new Promise((answer) => {
+      this.#transfer = { to, term: core.term, endsAt, answer };
+    });
+  }
+
+  /** A joint configuration is not the end of a change: the one that leaves it is. */
+  applied(entry: Entry, configuration: Configuration): void {
+    const change = this.#change;
+    if (change === undefined || entry.index < change.index) return;
+    if (entry.index === change.index && entry.term !== change.term) {
+      this.#endChange({ type: "indeterminate" });
+    } else if (configuration.outgoing.length === 0) {
+      this.#endChange({ type: "done", configuration });
+    }
+  }
+
+  /** Looks at who leads now. */
+  observe(ticks: number): void {
+    const transfer = this.#transfer;
+    if (transfer === undefined) return;
+    const core = this.#core;
+    if (core.leader === transfer.to) this.#endTransfer(this.#done());
+    else if (ticks < transfer.endsAt) return;
+    else if (core.role === "leader" && core.term === transfer.term) {
+      this.#endTransfer({ type: "refused", message: `replica ${transfer.to} did not take over` });
+    } else this.#endTransfer({ type: "indeterminate" });
+  }
+
+  leadershipEnded(): void {
+    const change = this.#change;
+    // Committed is committed; it is answered when it is applied.
+    const kept =
+      change !== undefined &&
+      change.index <= this.#core.commit &&
+      this.#core.termAt(change.index) === change.term &&
+      this.#core.configuration.outgoing.length === 0;
+    if (!kept) this.#endChange({ type: "indeterminate" });
+  }
+
+  endAll(answer: MembersAnswer): void {
+    this.#endChange(answer);
+    this.#endTransfer(answer);
+  }
+
+  #done(): MembersAnswer {
+    return { type: "done", configuration: this.#core.configuration };
+  }
+
+  #endChange(answer: MembersAnswer): void {
+    const change = this.#change;
+    this.#change = undefined;
+    change?.answer(answer);
+  }
+
+  #endTransfer(answer: MembersAnswer): void {
+    const transfer = this.#transfer;
+    this.#transfer = undefined;
+    transfer?.answer(answer);
+  }
+}
+
+/** It may neither vote nor lead nor learn any more; ids are never given again. */
+export function wasRemoved(configuration: Configuration, id: ReplicaId): boolean {
+  return id <= configuration.highest && !isMember(configuration, id);
+}
+
+function isMember(
+  { voters, outgoing, learners, learnersNext }: Configuration,
+  id: number,
+): boolean {
+  return [voters, outgoing, learners, learnersNext].some((ids) => ids.includes(id));
+}

@@ -1,0 +1,92 @@
+/** A group from what the disk has of it, or from its first configuration. */
+import { Core } from "../core/core.ts";
+import type { CoreOptions, RecoveredLog } from "../core/port.ts";
+import { type Configuration, NONE, type ReplicaId, type SnapshotMeta } from "../core/types.ts";
+import type { RecoveredGroup } from "../storage/port.ts";
+import type { NodeName } from "../transport/port.ts";
+import { Group } from "./group.ts";
+import {
+  MAX_APPEND_BYTES,
+  MAX_APPLYING_BYTES,
+  MAX_INFLIGHT_APPENDS,
+  MAX_INFLIGHT_BYTES,
+  UNCOMMITTED_PER_PROPOSALS,
+} from "./limits.ts";
+import { ReplicatedMachine } from "./machine.ts";
+import { Peers } from "./peers.ts";
+import type { GroupOptions, HostOptions } from "./port.ts";
+import { restoreSnapshot } from "./restore.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+export async function openGroup(around: Surroundings, options: GroupOptions): Promise<Group> {
+  const { storage, logger } = around.options;
+  const recovered = storage.groups.get(options.group) ?? (await create(around, options));
+  const { replica, log, peers } = recovered;
+  const machine = new ReplicatedMachine(options.machine);
+  const newest = storage.snapshots.newest(options.group);
+  const { index } = log.snapshot;
+  // A group that never took one begins with nothing.
+  if (newest !== undefined && index > 0) {
+    await restoreSnapshot(around, options.group, index, machine);
+  }
+  const core = new Core(coreOptions(replica, around.options), withTerm(log));
+  const disks = new Peers(options.group, peers, storage, logger);
+  return new Group(around, options, { core, machine, peers: disks });
+}
+
+async function create(around: Surroundings, options: GroupOptions): Promise<RecoveredGroup> {
+  const { storage } = around.options;
+  const { group, bootstrap } = options;
+  if (bootstrap === undefined) throw new Error(`group ${group} is not on this disk`);
+  const { replica, voters } = bootstrap;
+  const snapshot = firstSnapshot(voters);
+  await storage.create(group, replica, snapshot);
+  const created = storage.groups.get(group);
+  if (created !== undefined) return created;
+  const hardState = { term: snapshot.term, vote: NONE, commit: snapshot.index };
+  const log = { hardState, snapshot, entries: [], prevTerm: snapshot.term };
+  return { group, replica, log, peers: new Map() };
+}
+
+/**
+ * The first voters stand at index 1 of term 1, as if an entry with their configuration were applied
+ * and compacted. So a replica that is added later, at index 0, gets the configuration with a
+ * snapshot, and never only the changes to it.
+ */
+function firstSnapshot(nodes: ReadonlyMap<ReplicaId, NodeName>): SnapshotMeta {
+  const voters = [...nodes.keys()].sort((a, b) => a - b);
+  const place = voters.length === 0 ? 0 : 1;
+  const configuration: Configuration = {
+    voters,
+    outgoing: [],
+    learners: [],
+    learnersNext: [],
+    autoLeave: false,
+    highest: voters.at(-1) ?? NONE,
+    nodes: new Map(nodes),
+  };
+  return { index: place, term: place, configuration };
+}
+
+/** The term is never behind the log's, also where the group was only created. */
+function withTerm(log: RecoveredLog): RecoveredLog {
+  const { hardState, snapshot } = log;
+  const commit = Math.max(hardState.commit, snapshot.index);
+  if (hardState.term >= snapshot.term) return { ...log, hardState: { ...hardState, commit } };
+  return { ...log, hardState: { term: snapshot.term, vote: NONE, commit } };
+}
+
+function coreOptions(id: ReplicaId, options: HostOptions): CoreOptions {
+  const { electionTicks, heartbeatTicks, random } = options;
+  return {
+    id,
+    electionTicks,
+    heartbeatTicks,
+    random,
+    maxAppendBytes: MAX_APPEND_BYTES,
+    maxInflightAppends: MAX_INFLIGHT_APPENDS,
+    maxInflightBytes: MAX_INFLIGHT_BYTES,
+    maxUncommittedBytes: options.maxProposalBytes * UNCOMMITTED_PER_PROPOSALS,
+    maxApplyingBytes: MAX_APPLYING_BYTES,
+  };
+}
