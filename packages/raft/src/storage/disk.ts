@@ -1,8 +1,14 @@
 /** The few things a log does with a disk, so that tests can make each of them fail. */
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { lockDirectory } from "./lock.ts";
 
 export interface Disk {
+  /**
+   * Nobody else gets the directory until the function that it returns is called or the process
+   * ends. Throws a StorageError if somebody has it. Left out where nobody else can come.
+   */
+  readonly lock?: (directory: string) => () => void;
   /** With those above it; they are on the disk too. */
   makeDirectory(path: string): Promise<void>;
   list(directory: string): Promise<readonly string[]>;
@@ -29,6 +35,7 @@ export interface DiskFile {
 }
 
 export const nodeDisk: Disk = {
+  lock: lockDirectory,
   makeDirectory: async (path) => {
     const whole = resolve(path);
     const first = await mkdir(whole, { recursive: true });

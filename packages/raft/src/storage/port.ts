@@ -101,7 +101,24 @@ export interface SnapshotReceiver {
   close(): Promise<void>;
 }
 
-/** The data folder is damaged, or newer than this program. The message names file, offset and what to do. */
+export interface StorageErrorDetails {
+  readonly code: "damaged" | "missing" | "newer" | "locked";
+  readonly file: string;
+  readonly offset?: number;
+  readonly cause?: unknown;
+}
+
+/** The data folder is damaged, in use, or newer than this program. The message names file, offset and what to do. */
 export class StorageError extends Error {
   override readonly name = "StorageError";
+  readonly code: StorageErrorDetails["code"];
+  readonly file: string;
+  readonly offset: number | undefined;
+
+  constructor(message: string, details: StorageErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = details.code;
+    this.file = details.file;
+    this.offset = details.offset;
+  }
 }

@@ -1,0 +1,102 @@
+import { readdir } from "node:fs/promises";
+import { tempDir, waitFor } from "@canopy/testkit";
+import { describe, expect, test } from "vitest";
+import type { RecoveredGroup } from "../../src/index.ts";
+import { BEGINNING, entries, entry, groupWrite, meta, open, textOf, write } from "./harness.ts";
+
+describe("what was written is there after a restart", () => {
+  test("the identity of the folder, groups, hard state, entries, peers", async () => {
+    const directory = await tempDir();
+    const first = await open(directory);
+    await first.create(0, 1, BEGINNING);
+    await first.create(7, 3, BEGINNING);
+    first.met(7, 2, 99);
+    await write(first, {
+      group: 7,
+      hardState: { term: 2, vote: 3, commit: 1 },
+      entries: [entry(1, 1), entry(2, 2)],
+    });
+    await first.stop();
+    const second = await open(directory);
+    expect(second.disk).toBe(first.disk);
+    expect([...second.groups.keys()]).toEqual([0, 7]);
+    const group = second.groups.get(7) as RecoveredGroup;
+    expect(group.replica).toBe(3);
+    expect(group.peers).toEqual(new Map([[2, 99]]));
+    expect(group.log.hardState).toEqual({ term: 2, vote: 3, commit: 1 });
+    expect(group.log.snapshot).toEqual(BEGINNING);
+    expect(group.log.prevTerm).toBe(0);
+    expect(textOf(group.log)).toEqual(["1/1 entry 1 of 1", "2/2 entry 2 of 2"]);
+  });
+
+  test("entries replace what there was from their first index on", async () => {
+    const directory = await tempDir();
+    const storage = await open(directory);
+    await storage.create(0, 1, BEGINNING);
+    await write(storage, { entries: entries(1, 5, 1) });
+    await write(storage, { entries: entries(3, 4, 2) });
+    await storage.stop();
+    const { log } = (await open(directory)).groups.get(0) as RecoveredGroup;
+    expect(textOf(log).map((text) => text.slice(0, 3))).toEqual(["1/1", "2/1", "3/2", "4/2"]);
+  });
+
+  test("an installed snapshot, and the log that begins behind it", async () => {
+    const directory = await tempDir();
+    const storage = await open(directory);
+    await storage.create(0, 1, BEGINNING);
+    await write(storage, { entries: entries(1, 5, 1) });
+    const writer = await storage.snapshots.create(0, meta(20, 3));
+    await writer.write(Buffer.from("the state"));
+    await writer.finish();
+    await write(storage, { snapshot: meta(20, 3), entries: [entry(21, 3)] });
+    await storage.stop();
+    const { log } = (await open(directory)).groups.get(0) as RecoveredGroup;
+    expect(log.snapshot).toEqual(meta(20, 3));
+    expect(log.hardState.commit).toBe(20);
+    expect([log.prevTerm, ...textOf(log)]).toEqual([3, "21/3 entry 21 of 3"]);
+  });
+
+  test("a group that was removed is not, and may be made again", async () => {
+    const directory = await tempDir();
+    const storage = await open(directory);
+    await storage.create(0, 1, BEGINNING);
+    await write(storage, { entries: entries(1, 5, 1) });
+    await storage.remove(0);
+    expect(() => storage.write(groupWrite({}), () => {})).toThrow(/no group 0/);
+    await storage.create(0, 4, BEGINNING);
+    await storage.stop();
+    const { log, replica } = (await open(directory)).groups.get(0) as RecoveredGroup;
+    expect({ replica, entries: log.entries }).toEqual({ replica: 4, entries: [] });
+  });
+});
+
+describe("segments", () => {
+  test("follow each other, and are used again when nothing in them is needed", async () => {
+    const directory = await tempDir();
+    let storage = await open(directory);
+    await storage.create(0, 1, BEGINNING);
+    let next = 1;
+    const fill = async (count: number): Promise<void> => {
+      for (const end = next + count; next < end; next++) {
+        await write(storage, { entries: [entry(next, 1, `${next} ${"x".repeat(200)}`)] });
+      }
+    };
+    for (let round = 0; round < 4; round++) {
+      await fill(60);
+      const snapshot = await storage.snapshots.create(0, meta(next - 1, 1));
+      await snapshot.finish();
+      storage.compact(0, next - 11);
+      await fill(20);
+      await waitFor(async () => {
+        const names = await readdir(directory);
+        return names.filter((name) => name.startsWith("wal")).length <= 6;
+      });
+      await storage.stop();
+      storage = await open(directory);
+      const { log } = storage.groups.get(0) as RecoveredGroup;
+      expect(log.entries.map(({ index }) => index)).toEqual(
+        Array.from({ length: 30 }, (_, i) => next - 30 + i),
+      );
+    }
+  });
+});
