@@ -38,11 +38,6 @@ export function putU32(out: Uint8Array, at: number, value: number): void {
   out[at + 3] = value;
 }
 
-export function putU48(out: Uint8Array, at: number, value: number): void {
-  putU16(out, at, value / 0x1_00_00_00_00);
-  putU32(out, at + 2, value);
-}
-
 /** Bytes that a value takes as a Variable Byte Integer (1.5.5). */
 export function varintSize(value: number): number {
   return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;

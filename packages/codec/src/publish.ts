@@ -46,7 +46,7 @@ export class PublishScan implements PublishView {
       this.packetId = u16(buffer, topicEnd);
       if (this.packetId === 0) throw protocolError("PUBLISH: packet identifier 0 [MQTT-2.2.1-3]");
     }
-    this.buffer = buffer;
+    if (this.buffer !== buffer) this.buffer = buffer; // storing an object costs, also the same one
     this.qos = qos as QoS;
     this.dup = flags > 7;
     this.retain = (flags & 1) === 1;

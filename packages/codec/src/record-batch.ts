@@ -15,6 +15,7 @@ const ALIAS_SIZE = 3;
 /** Records one behind the other, in memory that is used again after each turn. */
 export class RecordBatch {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_ROOM);
+  #view = viewOf(this.bytes);
   length = 0;
   count = 0;
   starts: number[] = [];
@@ -33,6 +34,7 @@ export class RecordBatch {
     const out = this.bytes;
     const at = putRecordHeader(
       out,
+      this.#view,
       start,
       view.qos,
       view.retain,
@@ -53,7 +55,7 @@ export class RecordBatch {
 
   /** Empties the batch; its bytes and positions are written over by what comes next. */
   reset(): void {
-    if (this.bytes.length > KEPT_ROOM) this.bytes = Buffer.allocUnsafeSlow(FIRST_ROOM);
+    if (this.bytes.length > KEPT_ROOM) this.#take(Buffer.allocUnsafeSlow(FIRST_ROOM));
     this.length = 0;
     this.count = 0;
     // `length = 0` would give the arrays' memory away, and most batches are small.
@@ -78,8 +80,17 @@ export class RecordBatch {
     if (needed <= this.bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
+    this.#take(grown);
   }
+
+  #take(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Topic name, properties and payload, in as few copies as they lie in pieces in the packet. */

@@ -5,7 +5,7 @@ import type { Gateway } from "./gateway.ts";
 
 /** User name and password of a plain CONNECT. */
 export function authenticate(gateway: Gateway, client: Client, connect: Connect): void {
-  gateway.authenticator.connect(client.peer, connect.userName, connect.password).then(
+  gateway.authenticator.connect(client, connect.userName, connect.password).then(
     (answer) => {
       if (client.ended) return;
       if (answer.ok) {
@@ -30,7 +30,7 @@ export function exchange(
 ): void {
   if (first) {
     const previous = again ? client.identity : undefined;
-    client.authExchange = gateway.authenticator.exchange(method, client.peer, previous);
+    client.authExchange = gateway.authenticator.exchange(method, client, previous);
   }
   const run: Exchange | undefined = client.authExchange;
   if (run === undefined) {

@@ -41,7 +41,7 @@ const HOLD = { protocol: 1, subscriptions: 2, output: 4 } as const;
  * One client's connection: the socket on one side, the protocol ({@link Connection}) in the middle,
  * sessions, shards and authentication on the other side. It performs the protocol's effects.
  */
-export class Client implements TransportHandler, Effects<Sub> {
+export class Client implements TransportHandler, Effects<Sub>, Peer {
   readonly gateway: Gateway;
   readonly transport: Transport;
   readonly output: Output;
@@ -95,13 +95,22 @@ export class Client implements TransportHandler, Effects<Sub> {
     return this.ending !== undefined;
   }
 
-  get peer(): Peer {
-    return {
-      address: this.transport.remoteAddress,
-      listener: this.transport.listener,
-      clientId: this.connection.clientId,
-      protocolVersion: this.version,
-    };
+  // --- as an authenticator and an authorizer see it: no object is made for each message ----------
+
+  get address(): string {
+    return this.transport.remoteAddress;
+  }
+
+  get listener(): string {
+    return this.transport.listener;
+  }
+
+  get clientId(): string {
+    return this.connection.clientId;
+  }
+
+  get protocolVersion(): Version {
+    return this.version;
   }
 
   // --- the socket -------------------------------------------------------------------------------
@@ -263,7 +272,7 @@ export class Client implements TransportHandler, Effects<Sub> {
 
   mayPublish(topic: Topic, qos: 0 | 1 | 2, retain: boolean): number {
     const { authorizer } = this.gateway;
-    return decisionCode(authorizer.publish(this.identity, this.peer, topic.name, qos, retain));
+    return decisionCode(authorizer.publish(this.identity, this, topic.name, qos, retain));
   }
 
   publish(view: PublishView, topic: Topic, slot: number): void {
@@ -315,9 +324,7 @@ export class Client implements TransportHandler, Effects<Sub> {
     if (will === undefined) return 0;
     if (/^\$SYS(\/|$)/.test(will.topic)) return REASON.notAuthorized;
     const { authorizer } = this.gateway;
-    return decisionCode(
-      authorizer.publish(this.identity, this.peer, will.topic, will.qos, will.retain),
-    );
+    return decisionCode(authorizer.publish(this.identity, this, will.topic, will.qos, will.retain));
   }
 
   open(request: OpenSession): void {
@@ -340,7 +347,7 @@ export class Client implements TransportHandler, Effects<Sub> {
   maySubscribe(subscription: GrantedSubscription): number {
     const { authorizer } = this.gateway;
     const { plainFilter, qos, share } = subscription;
-    return decisionCode(authorizer.subscribe(this.identity, this.peer, plainFilter, qos, share));
+    return decisionCode(authorizer.subscribe(this.identity, this, plainFilter, qos, share));
   }
 
   subscriptionCount(): number {

@@ -16,10 +16,12 @@ class Batch implements PublishBatch {
   /** When it was handed on, monotonic ms. */
   since = 0;
   readonly records: RecordBatch = new RecordBatch();
+  // Parallel to the records, and as long as they were at their most: beyond `clients` nothing counts.
   readonly receiptSessions: number[] = [];
   readonly receiptKeys: number[] = [];
-  readonly clients: Client[] = [];
   readonly slots: number[] = [];
+  readonly clients: Client[] = [];
+  #hasReceipts = false;
 
   constructor(shard: number, gateway: number) {
     this.shard = shard;
@@ -28,10 +30,31 @@ class Batch implements PublishBatch {
 
   reset(): void {
     this.records.reset();
-    this.receiptSessions.length = 0;
-    this.receiptKeys.length = 0;
-    this.clients.length = 0;
-    this.slots.length = 0;
+    // `length = 0` would give the array's memory away, which the next batch takes again
+    for (let left = this.clients.length; left > 0; left--) this.clients.pop();
+    if (this.#hasReceipts) this.receiptSessions.fill(0);
+    this.#hasReceipts = false;
+  }
+
+  /** A message of this client, which wants its answer at `slot`; -1 = none. */
+  add(client: Client, slot: number): void {
+    const index = this.clients.length;
+    this.clients.push(client);
+    if (index < this.slots.length) {
+      this.slots[index] = slot;
+    } else {
+      this.slots.push(slot);
+      this.receiptSessions.push(0);
+      this.receiptKeys.push(0);
+    }
+  }
+
+  /** The message that was added last has a receipt. */
+  receipt(session: number, key: number): void {
+    const index = this.clients.length - 1;
+    this.receiptSessions[index] = session;
+    this.receiptKeys[index] = key;
+    this.#hasReceipts = true;
   }
 }
 
@@ -59,16 +82,11 @@ export class Publisher {
       this.#gateway.schedule();
     }
     batch.records.add(view, topic, client.clientIdBytes, this.#gateway.wall);
-    batch.clients.push(client);
-    batch.slots.push(slot);
+    batch.add(client, slot);
     if (slot !== -1) client.outstanding++;
     if (view.qos === 2 && client.durable) {
-      batch.receiptSessions.push(client.incarnation);
-      batch.receiptKeys.push(view.packetId);
+      batch.receipt(client.incarnation, view.packetId);
       client.receiptShards.set(view.packetId, shard);
-    } else {
-      batch.receiptSessions.push(0);
-      batch.receiptKeys.push(0);
     }
     if (batch.records.length > FULL) this.#send(shard, batch);
   }

@@ -78,6 +78,7 @@ export class Shard {
     let entry: Entry | undefined;
     let refused: number[] | undefined;
     let groups = false;
+    let answers = false;
     for (let i = 0; i < count; i++) {
       const match = subscribers.match(topics[i] as Topic, latest);
       const flags = flagsOf(bytes, starts[i] as number);
@@ -91,10 +92,14 @@ export class Shard {
       }
       pusher.add(match, i, 0);
       groups ||= match.hasGroups;
+      answers ||= qosOf(flags) !== 0;
     }
     // The backend begins before anybody is told of what does not wait for it.
     if (entry !== undefined) this.pipeline.add(entry);
-    this.#passOn(origin, batch, entry?.indexes, refused, groups);
+    this.#parts.pusher.flush(this.number, this.owner.epoch, records);
+    if (answers || groups || refused !== undefined) {
+      this.#passOn(origin, batch, entry?.indexes, refused, groups);
+    }
     if (entry !== undefined) this.pipeline.ready(entry);
     else if (!origin.closed) origin.released(batch);
   }
@@ -120,7 +125,7 @@ export class Shard {
     return match.lastAtMostOnce <= this.pipeline.finished;
   }
 
-  /** Push, dispatch and answer what waits for nothing: neither in the entry nor refused. */
+  /** Dispatches and answers what waits for nothing: neither in the entry nor refused. */
   #passOn(
     origin: Origin,
     batch: PublishBatch,
@@ -129,7 +134,6 @@ export class Shard {
     groups: boolean,
   ): void {
     const { records } = batch;
-    this.#parts.pusher.flush(this.number, this.owner.epoch, records);
     let nextWaiting = 0;
     let nextRefused = 0;
     for (let i = 0; i < records.count; i++) {
