@@ -62,6 +62,10 @@ export class Log {
     this.#committed = Math.max(hardState.commit, snapshot.index);
     assert(this.#committed <= this.lastIndex, "the recovered log ends before its commit index");
     assert(
+      snapshot.index > 0 || snapshot.configuration.highest === 0,
+      "who begins with a configuration begins behind index 1",
+    );
+    assert(
       this.#prevIndex <= snapshot.index && this.termAt(snapshot.index) === snapshot.term,
       "the recovered log does not fit its snapshot",
     );

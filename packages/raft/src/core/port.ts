@@ -31,7 +31,11 @@ export interface CoreOptions {
   readonly maxApplyingBytes: number;
 }
 
-/** What a restart finds on the disk; a new replica has zeros and the configuration that it begins with. */
+/**
+ * What a restart finds on the disk. The first members of a group begin with a snapshot of index 1
+ * and term 1 that holds their configuration; one that is added later with zeros and no members. So
+ * it is sent a snapshot, and does not take the changes for the whole configuration.
+ */
 export interface RecoveredLog {
   readonly hardState: HardState;
   /** The snapshot that the state machine was restored from: applied up to its index. */
