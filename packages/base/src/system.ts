@@ -1,7 +1,5 @@
 /** The only file of this package that touches the process: real time, real randomness. */
 import { randomBytes } from "node:crypto";
-// The global `performance` is a getter, and the clock is read for each chunk that comes.
-import { performance } from "node:perf_hooks";
 import type { Clock, Timer, Timers } from "./clock.ts";
 import type { Random } from "./random.ts";
 
