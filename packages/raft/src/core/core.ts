@@ -260,8 +260,8 @@ export class Core implements RaftCore {
     const state = this.#state;
     const { hardState } = this;
     const voted = hardState.term !== this.#written.term || hardState.vote !== this.#written.vote;
-    const waiting = state.waiting;
-    if (waiting.length > 0) state.waiting = [];
+    const { waiting } = state;
+    state.waiting = [];
     if (!voted && !state.log.hasUnwritten) {
       (this.#writes.at(-1)?.late ?? state.messages).push(...waiting);
       return NO_WRITE;
