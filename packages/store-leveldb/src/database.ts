@@ -62,8 +62,9 @@ export class Database {
     return this.#read(() => this.#level.get(key, { fillCache: false }));
   }
 
+  /** Neighbours are often in one block of a table, so blocks are kept for a moment. */
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]> {
-    return this.#read(() => this.#level.getMany(keys, { fillCache: false }));
+    return this.#read(() => this.#level.getMany(keys));
   }
 
   /** Visits all entries whose key begins like this, in order, in steps. */

@@ -10,9 +10,10 @@ const RUN_BYTES = 16 * 2 ** 20;
 const RUN_ENTRY = 16;
 const RUN_OVERHEAD = 400;
 /** Records asked for at once: few while they are large, more while they are small. */
-const FIRST_BATCH = 8;
+const SMALLEST_BATCH = 8;
+const LARGEST_FIRST_BATCH = 64;
 const LARGEST_BATCH = 256;
-const SMALL_BATCH_BYTES = 2 ** 20;
+const BATCH_BYTES = 2 ** 20;
 
 /** Reads records and runs, through caches. */
 export class DiskReader {
@@ -23,6 +24,8 @@ export class DiskReader {
     (run) => run.offsets.length * RUN_ENTRY + RUN_OVERHEAD,
     true,
   );
+  /** Bytes of a record in the last batch, on average. */
+  #recordBytes = BATCH_BYTES;
 
   constructor(database: Database, records: RecordCache) {
     this.#database = database;
@@ -64,7 +67,8 @@ export class DiskReader {
     places: readonly number[],
     visit: (index: number, record: StoredRecord | undefined) => void,
   ): Promise<void> {
-    let batch = FIRST_BATCH;
+    const fitting = Math.floor(BATCH_BYTES / this.#recordBytes);
+    let batch = Math.max(SMALLEST_BATCH, Math.min(fitting, LARGEST_FIRST_BATCH));
     for (let at = 0; at < places.length; ) {
       const cached = this.#records.get(places[at] as number, places[at + 1] as number);
       if (cached !== undefined) {
@@ -74,7 +78,7 @@ export class DiskReader {
       }
       const end = this.#missingUntil(places, at, batch);
       const bytes = await this.#load(places, at, end, visit);
-      if (bytes < SMALL_BATCH_BYTES) batch = Math.min(batch * 2, LARGEST_BATCH);
+      if (bytes < BATCH_BYTES) batch = Math.min(batch * 2, LARGEST_BATCH);
       at = end;
     }
   }
@@ -112,6 +116,7 @@ export class DiskReader {
       this.#records.wasRead(places[at] as number, places[at + 1] as number, record);
       visit(at / 2, record);
     });
+    this.#recordBytes = Math.max(1, bytes / keys.length);
     return bytes;
   }
 }

@@ -60,6 +60,8 @@ async function pick(
     limited: false,
   };
   await settle(cursors);
+  const [only] = cursors;
+  if (only !== undefined && cursors.length === 1) return pickFrom(only, picked, limits);
   const single = cursors.map(({ index }) => [index]);
   let bytes = 0;
   for (;;) {
@@ -85,6 +87,25 @@ async function pick(
     }
     if (!complete) await settle(cursors);
   }
+}
+
+/** The same for a single queue, which is the usual case: nothing to compare. */
+async function pickFrom(cursor: Cursor, picked: Picked, limits: ReadLimits): Promise<Picked> {
+  const holders = [cursor.index];
+  const bound = picked.upTo;
+  let bytes = 0;
+  while (cursor.offset <= bound) {
+    add(picked, cursor);
+    picked.queues.push(holders);
+    bytes += cursor.size;
+    if (picked.offsets.length >= limits.messages || bytes >= limits.bytes) {
+      picked.upTo = cursor.offset;
+      picked.limited = true;
+      break;
+    }
+    if (!cursor.next()) await settle([cursor]);
+  }
+  return picked;
 }
 
 /** Brings all cursors to their next message, awaiting what is not in memory. */

@@ -1,4 +1,5 @@
 import type { ReadRequest, ShardReadResult, StoredMessage } from "@canopy/store";
+import type { Topic } from "@canopy/topic";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import { BacklogShare } from "./backlog-share.ts";
@@ -36,6 +37,7 @@ export class Reads {
   /** Those that have to wait, for a backlog's turn or because too many read. */
   readonly #held = new Set<Client>();
   #underWay = 0;
+  #lastTopic: Topic | undefined = undefined;
   readonly #share: BacklogShare;
 
   constructor(gateway: Gateway) {
@@ -44,11 +46,11 @@ export class Reads {
   }
 
   want(client: Client): void {
-    if (this.#wanting.has(client) || this.#held.has(client) || !client.outbox.started) return;
     const { window } = client.connection;
     // A read for every single acknowledgement would cost more than it brings; but who asks for few
     // messages at a time is to have them, though the first one takes long.
     if (window.size * 2 > window.limit && window.limit > SMALL_WINDOW) return;
+    if (this.#wanting.has(client) || this.#held.has(client) || !client.outbox.started) return;
     this.#wanting.add(client);
     this.#gateway.schedule();
   }
@@ -154,12 +156,21 @@ export class Reads {
       if (target.own === undefined) return false; // [MQTT-3.8.3-3]
       target = target.own;
     }
-    const topic = this.#gateway.topicAt(bytes, record.topicStart, record.topicEnd);
+    const topic = this.#topicAt(bytes, record.topicStart, record.topicEnd);
     if (topic === undefined) return false;
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished;
     client.outbox.byReader(reader, target.sub, target.idBytes, topic, qos, retain, offset);
     return true;
+  }
+
+  /** A backlog often has one topic for long, which is found faster by itself than in the table. */
+  #topicAt(bytes: Uint8Array, start: number, end: number): Topic | undefined {
+    const last = this.#lastTopic;
+    if (last !== undefined && isOf(last, bytes, start, end)) return last;
+    const topic = this.#gateway.topicAt(bytes, start, end);
+    this.#lastTopic = topic;
+    return topic;
   }
 
   #failed(asked: readonly Asked[], error: unknown): void {
@@ -174,6 +185,13 @@ export class Reads {
       this.#finished(asked.length);
     });
   }
+}
+
+/** A loop: the call of a native comparison would cost more. */
+function isOf({ wire }: Topic, bytes: Uint8Array, start: number, end: number): boolean {
+  if (wire.length !== end - start) return false;
+  for (let i = 0; start < end; i++, start++) if (wire[i] !== bytes[start]) return false;
+  return true;
 }
 
 /** Without those that were unsubscribed meanwhile [MQTT-3.10.4-2]; undefined where all were. */
