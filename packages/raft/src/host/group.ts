@@ -8,7 +8,6 @@ import {
   type Entry,
   type MemberChange,
   type Message,
-  NONE,
   type Ready,
   type ReplicaId,
   type SnapshotMeta,
@@ -19,13 +18,13 @@ import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport
 import { Applier } from "./applier.ts";
 import { encodeCommand, encodeEndClient } from "./command.ts";
 import { Intakes } from "./intake.ts";
+import { Leadership, successor } from "./leadership.ts";
 import { IDLE_HEARTBEATS, PATIENCE } from "./limits.ts";
 import type { ReplicatedMachine } from "./machine.ts";
 import { Membership, wasRemoved } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type {
   Answer,
-  GroupListener,
   GroupOptions,
   GroupStatus,
   MembersAnswer,
@@ -35,6 +34,7 @@ import type {
 } from "./port.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { Replies } from "./replies.ts";
 import { restoreSnapshot } from "./restore.ts";
 import type { SnapshotSending } from "./sender.ts";
 import { Sleep } from "./sleep.ts";
@@ -58,7 +58,8 @@ export class Group implements RaftGroup, SnapshotSending {
   readonly #core: RaftCore;
   readonly #machine: ReplicatedMachine;
   readonly #peers: Peers;
-  readonly #listener: GroupListener | undefined;
+  readonly #replies: Replies;
+  readonly #leadership: Leadership;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #membership: Membership;
@@ -70,11 +71,6 @@ export class Group implements RaftGroup, SnapshotSending {
   #ended: string | undefined;
   #writing = 0;
   #installing = 0;
-  /** The term in which this replica leads, as far as was told; and that in which the service knows. */
-  #leads: Term = NONE;
-  #leading: Term = NONE;
-  #leader: ReplicaId = NONE;
-  #term: Term;
   /** In ticks: it is not a member any more, and stops then. */
   #stopsAt: number | undefined;
 
@@ -86,17 +82,21 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#core = core;
     this.#machine = machine;
     this.#peers = peers;
-    this.#listener = options.listener;
-    this.#term = core.term;
-    this.#proposals = new Proposals(around.options);
-    this.#reads = new Reads(maxProposals, random);
-    this.#membership = new Membership(core, (reason, message) =>
-      this.#refusedChange(reason, message),
+    this.#replies = new Replies(core, peers);
+    const proposals = new Proposals(around.options);
+    const reads = new Reads(maxProposals, random);
+    const membership = new Membership(core, (reason, message) =>
+      this.#replies.refusedChange(reason, message),
     );
+    this.#proposals = proposals;
+    this.#reads = reads;
+    this.#membership = membership;
+    const { listener } = options;
+    this.#leadership = new Leadership({ core, peers, proposals, membership, reads, listener });
     this.#applier = new Applier({
       core,
       machine,
-      proposals: this.#proposals,
+      proposals,
       onConfiguration: (entry, configuration) => this.#onConfiguration(entry, configuration),
     });
     const steady = () => this.running && this.#installing === 0;
@@ -141,7 +141,7 @@ export class Group implements RaftGroup, SnapshotSending {
   #propose(encode: () => Uint8Array): Promise<Answer> {
     const unavailable = this.#refusesWrites();
     if (unavailable !== undefined) return Promise.resolve(unavailable);
-    if (this.#core.role !== "leader") return Promise.resolve(this.#notLeader());
+    if (this.#core.role !== "leader") return Promise.resolve(this.#replies.notLeader());
     this.#stir();
     this.#around.touch(this);
     return this.#proposals.add(encode());
@@ -162,22 +162,6 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #unavailable(): Unavailable {
     return { type: "unavailable", message: this.#ended ?? "the group does not run" };
-  }
-
-  #notLeader(): Extract<Answer, { type: "notLeader" }> {
-    const { leader, configuration } = this.#core;
-    return { type: "notLeader", leader, node: this.#peers.nodeOf(leader, configuration) };
-  }
-
-  #refused(reason: string): Extract<Answer, { type: "notLeader" | "overloaded" | "unavailable" }> {
-    if (reason === "notLeader") return this.#notLeader();
-    if (reason === "overloaded") return { type: "overloaded" };
-    return { type: "unavailable", message: refusalText(reason) };
-  }
-
-  #refusedChange(reason: string, message: string | undefined): MembersAnswer {
-    if (reason === "notLeader" || reason === "overloaded") return this.#refused(reason);
-    return { type: "refused", message: message ?? refusalText(reason) };
   }
 
   // What the host tells.
@@ -280,8 +264,8 @@ export class Group implements RaftGroup, SnapshotSending {
   pump(): void {
     this.#guarded(() => {
       this.#observe();
-      this.#proposals.submit(this.#core, (reason) => this.#refused(reason));
-      this.#reads.submit(this.#core, this.#around.ticks, () => this.#notLeader());
+      this.#proposals.submit(this.#core, (reason) => this.#replies.refused(reason));
+      this.#reads.submit(this.#core, this.#around.ticks, () => this.#replies.notLeader());
       for (let ready = this.#core.ready(); ready; ready = this.#core.ready()) this.#take(ready);
       this.#observe();
     });
@@ -346,46 +330,9 @@ export class Group implements RaftGroup, SnapshotSending {
 
   /** Who leads may have changed. */
   #observe(): void {
-    const { role, term, leader } = this.#core;
-    const leads = role === "leader" ? term : NONE;
-    if (this.#leads !== leads) {
-      this.#leadershipEnded();
-      this.#leads = leads;
-    }
+    this.#leadership.observe();
     this.#membership.observe(this.#around.ticks);
-    this.#observeLeading();
-    if (leader === this.#leader && term === this.#term) return;
-    this.#term = term;
-    // The question may have gone to the one that led before.
-    this.#reads.retry();
     if (this.#reads.hasQueued) this.#around.touch(this);
-    if (leader === this.#leader) return;
-    this.#leader = leader;
-    const node = this.#peers.nodeOf(leader, this.#core.configuration);
-    this.#listener?.onLeader(leader, node);
-  }
-
-  #leadershipEnded(): void {
-    if (this.#leads === NONE) return;
-    const core = this.#core;
-    this.#proposals.leadershipEnded(
-      (index, term) => index <= core.commit && core.termAt(index) === term,
-    );
-    this.#membership.leadershipEnded();
-  }
-
-  /** An entry of its own term is applied, so everything of earlier ones is. */
-  #observeLeading(): void {
-    const core = this.#core;
-    if (this.#leading !== NONE && this.#leading !== this.#leads) {
-      const term = this.#leading;
-      this.#leading = NONE;
-      this.#listener?.onLeading(false, term);
-    }
-    if (this.#leading !== this.#leads && core.termAt(core.applied) === core.term) {
-      this.#leading = this.#leads;
-      this.#listener?.onLeading(true, core.term);
-    }
   }
 
   #onConfiguration(entry: Entry, configuration: Configuration): void {
@@ -501,13 +448,9 @@ export class Group implements RaftGroup, SnapshotSending {
 
   /** Its word is not on its disk, so another one does better. */
   #handOver(): void {
-    const { voters } = this.#core.configuration;
-    const others = [...this.#core.progress()]
-      .filter(([id, progress]) => voters.includes(id) && progress.recentlyActive)
-      .sort(([, a], [, b]) => b.match - a.match);
-    const best = others[0];
-    if (best === undefined) return;
-    this.#guarded(() => this.#core.transferLeadership(best[0]));
+    const to = successor(this.#core);
+    if (to === undefined) return;
+    this.#guarded(() => this.#core.transferLeadership(to));
     this.#around.touch(this);
   }
 
@@ -531,8 +474,7 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#proposals.endAll(this.#unavailable());
     this.#reads.endAll(this.#unavailable());
     this.#membership.endAll({ type: "indeterminate" });
-    if (this.#leading !== NONE) this.#listener?.onLeading(false, this.#leading);
-    this.#leading = NONE;
+    this.#leadership.end();
   }
 
   /** What this replica can't do right it does not do at all; the others go on without it. */
@@ -553,16 +495,5 @@ export class Group implements RaftGroup, SnapshotSending {
       "the group stops here: what it has to do can't be done",
     );
     this.#stop(`the group has failed here: ${reason}`);
-  }
-}
-
-function refusalText(reason: string): string {
-  switch (reason) {
-    case "transferring":
-      return "leadership is being transferred";
-    case "pendingChange":
-      return "another change of members is under way";
-    default:
-      return reason;
   }
 }

@@ -1,5 +1,5 @@
 /** A change of members and a transfer that somebody waits for: one of each at a time. */
-import type { RaftCore } from "../core/port.ts";
+import type { RaftCore, Refusal } from "../core/port.ts";
 import type {
   Configuration,
   Entry,
@@ -27,11 +27,11 @@ interface Transfer {
 
 export class Membership {
   readonly #core: RaftCore;
-  readonly #refused: (reason: string, message?: string) => MembersAnswer;
+  readonly #refused: (reason: Refusal, message?: string) => MembersAnswer;
   #change: Change | undefined;
   #transfer: Transfer | undefined;
 
-  constructor(core: RaftCore, refused: (reason: string, message?: string) => MembersAnswer) {
+  constructor(core: RaftCore, refused: (reason: Refusal, message?: string) => MembersAnswer) {
     this.#core = core;
     this.#refused = refused;
   }

@@ -1,6 +1,6 @@
 /** Proposals of one group: those of this turn, and those in the log that wait for their commit. */
 import { Deque } from "@canopy/base";
-import type { RaftCore } from "../core/port.ts";
+import type { RaftCore, Refusal } from "../core/port.ts";
 import { type Entry, type LogIndex, NONE, type Term } from "../core/types.ts";
 import type { Answer } from "./port.ts";
 
@@ -44,7 +44,7 @@ export class Proposals {
   }
 
   /** Everything that was added, in one piece; `refused` answers what the core does not take. */
-  submit(core: RaftCore, refused: (reason: string) => Answer): void {
+  submit(core: RaftCore, refused: (reason: Refusal) => Answer): void {
     if (this.#queued.length === 0) return;
     const queued = this.#queued;
     this.#queued = [];
