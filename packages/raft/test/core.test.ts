@@ -5,7 +5,7 @@ test("three replicas elect, replicate, commit and restart", () => {
   const cluster = new Cluster([1, 2, 3]);
   cluster.elect(1);
   expect(cluster.leaders).toEqual([1]);
-  expect(cluster.propose(1, "a", "b")).toEqual({ ok: true, index: 2, term: 1 });
+  expect(cluster.propose(1, "a", "b")).toEqual({ ok: true, index: 3, term: 2 });
   cluster.tick(2);
   for (const replica of cluster.replicas.values()) expect(replica.commands).toEqual(["a", "b"]);
 
@@ -15,7 +15,7 @@ test("three replicas elect, replicate, commit and restart", () => {
   }
   cluster.elect(2);
   expect(cluster.leaders).toEqual([2]);
-  expect(cluster.at(2).core.term).toBe(2);
+  expect(cluster.at(2).core.term).toBe(3);
   cluster.propose(2, "c");
   cluster.tick(2);
   for (const replica of cluster.replicas.values())
@@ -45,7 +45,7 @@ test("a follower that lags behind the compacted log gets a snapshot and follows 
   cluster.heal();
   cluster.propose(1, "c");
   cluster.tick(3);
-  expect(cluster.at(3).core.applied).toBe(4);
+  expect(cluster.at(3).core.applied).toBe(5);
   expect(cluster.at(3).commands).toEqual(["c"]);
   expect(cluster.at(1).core.progress().get(3)?.state).toBe("replicate");
 });

@@ -3,7 +3,7 @@ import { becomeLeader } from "./leader.ts";
 import { membersOf } from "./membership.ts";
 import { isVoter, voteResult } from "./quorum.ts";
 import { becomeFollower, isPromotable, reset, type State } from "./state.ts";
-import type { Message, ReplicaId } from "./types.ts";
+import type { Message, ReplicaId, VoteAnswer } from "./types.ts";
 import { NONE } from "./types.ts";
 
 /** By a leader's wish (`force`) the pre-vote is left out: it would be refused. */
@@ -44,6 +44,17 @@ function askForVotes(state: State, type: "vote" | "preVote", force: boolean): vo
 /** The candidate's vote for itself counts when it is on the disk. */
 export function ownVoteWritten(state: State): void {
   recordVote(state, state.id, true);
+}
+
+/**
+ * That an entry is committed is true in every term. The vote of who waits to apply a change of the
+ * configuration would be counted by the old one, so it stands back until then.
+ */
+export function learnCommit(state: State, answer: VoteAnswer): void {
+  const { log, term } = state;
+  if (state.role === "leader" || log.termAt(answer.commit) !== answer.commitTerm) return;
+  log.commitTo(answer.commit);
+  if (state.role !== "follower" && !isPromotable(state)) becomeFollower(state, term, NONE);
 }
 
 /** Of the present term; of a pre-vote that was granted, of the term asked for. */

@@ -1,6 +1,6 @@
 /** The facade: rules for all servers (figure 2), dispatch to the role, and what has to be done. */
 import { assert } from "@canopy/base";
-import { campaign, ownVoteWritten, stepCandidate } from "./candidate.ts";
+import { campaign, learnCommit, ownVoteWritten, stepCandidate } from "./candidate.ts";
 import { forwardRead, stepFollower } from "./follower.ts";
 import {
   advanceCommit,
@@ -124,6 +124,9 @@ export class Core implements RaftCore {
   step(message: Message): void {
     const state = this.#state;
     if (message.to !== state.id || hasNoSay(state, message)) return;
+    if (message.type === "voteAnswer" || message.type === "preVoteAnswer") {
+      learnCommit(state, message);
+    }
     if (message.term < state.term) stepOld(state, message);
     else if (message.term === state.term || this.#takeTerm(message)) this.#dispatch(message);
   }

@@ -88,7 +88,8 @@ function refuse(reason: Refusal, message?: string): Proposed {
 /** Why nothing can be proposed here. */
 function refusal(state: State): Refusal | undefined {
   if (state.role !== "leader") return "notLeader";
-  return state.transferee === NONE ? undefined : "transferring";
+  const leaving = state.transferee !== NONE || state.farewell > 0;
+  return leaving ? "transferring" : undefined;
 }
 
 export function propose(state: State, commands: readonly Uint8Array[]): Proposed {
@@ -130,16 +131,29 @@ export function leaveJointWhenApplied(state: State): void {
 
 /** The configuration in force has changed. */
 export function configurationChanged(state: State): void {
-  if (!isVoter(state.configuration, state.id)) {
-    // Section 6: not part of it any more, or only as a learner.
-    becomeFollower(state, state.term, NONE);
-    return;
-  }
   followMembers(state, true);
+  if (!isVoter(state.configuration, state.id)) sayFarewell(state);
   if (!isVoter(state.configuration, state.transferee)) state.transferee = NONE;
   // A smaller quorum may have been reached already.
   advanceCommit(state);
   answerConfirmed(state);
+}
+
+/**
+ * Section 6: a leader that is not part of the configuration any more leads on, without counting
+ * itself, until the others can do without it: whoever has one more entry from it knows, on its
+ * disk, that the change is committed. Otherwise some could need the vote of one that is gone.
+ */
+function sayFarewell(state: State): void {
+  state.farewell = append(state, EntryKind.Empty, NO_DATA);
+}
+
+/** One of the voters that have everything may begin an election at once (thesis 4.2.2). */
+function leave(state: State): void {
+  const { log, progress, configuration, term } = state;
+  const heir = configuration.voters.find((id) => progress.get(id)?.match === log.lastIndex);
+  if (heir !== undefined) sendTimeoutNow(state, heir);
+  becomeFollower(state, term, NONE);
 }
 
 export function transferLeadership(state: State, to: ReplicaId): Proposed {
@@ -242,6 +256,7 @@ export function advanceCommit(state: State): void {
   }
   state.dirty = true;
   for (const asked of state.reads.takeEarly()) askRead(state, asked);
+  if (state.farewell > 0 && index >= state.farewell) leave(state);
 }
 
 /** False if too many reads wait. */

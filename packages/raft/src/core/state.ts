@@ -46,6 +46,8 @@ export class State {
   transferee: ReplicaId = NONE;
   /** No entry behind this index changes the configuration. */
   pendingChange: LogIndex = 0;
+  /** The last entry of a leader that is no voter any more; 0 as long as it is one. */
+  farewell: LogIndex = 0;
   /** Of the proposals of this leadership. */
   uncommittedBytes = 0;
 
@@ -89,6 +91,7 @@ export function reset(state: State, term: Term): void {
   state.progress.clear();
   state.transferee = NONE;
   state.pendingChange = 0;
+  state.farewell = 0;
   state.uncommittedBytes = 0;
   state.reads.clear();
   state.forwarded.clear();

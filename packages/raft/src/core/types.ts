@@ -96,6 +96,12 @@ export interface VoteRequest extends Addressed {
 export interface VoteAnswer extends Addressed {
   readonly type: "voteAnswer" | "preVoteAnswer";
   readonly granted: boolean;
+  /**
+   * The voter's commit index and the term there: a candidate may need to know that a change of the
+   * configuration is committed before it can win, with nobody left who leads and could tell it.
+   */
+  readonly commit: LogIndex;
+  readonly commitTerm: Term;
 }
 
 export interface AppendRequest extends Addressed {

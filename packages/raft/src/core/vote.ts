@@ -31,7 +31,10 @@ export function refuseOldVote(state: State, request: VoteRequest): void {
 }
 
 function answer(state: State, request: VoteRequest, term: Term, granted: boolean): void {
-  const addressed = { from: state.id, to: request.from, term, granted };
+  const { id: from, log } = state;
+  const { committed: commit } = log;
+  const commitTerm = log.termAt(commit) ?? 0;
+  const addressed = { from, to: request.from, term, granted, commit, commitTerm };
   // Only the real vote is kept on the disk; a pre-vote leaves no trace.
   if (request.type === "vote") state.waiting.push({ type: "voteAnswer", ...addressed });
   else state.messages.push({ type: "preVoteAnswer", ...addressed });

@@ -35,6 +35,8 @@ export function writeMessage(writer: ByteWriter, message: Message): void {
     case "voteAnswer":
     case "preVoteAnswer":
       writer.bool(message.granted);
+      writer.varint(message.commit);
+      writer.varint(message.commitTerm);
       return;
     case "append":
       writer.varint(message.prevIndex);
@@ -83,8 +85,11 @@ export function readMessage(reader: ByteReader): Message {
       return { type, from, to, term, lastIndex, lastTerm, force: reader.bool() };
     }
     case "voteAnswer":
-    case "preVoteAnswer":
-      return { type, from, to, term, granted: reader.bool() };
+    case "preVoteAnswer": {
+      const granted = reader.bool();
+      const commit = reader.varint();
+      return { type, from, to, term, granted, commit, commitTerm: reader.varint() };
+    }
     case "append": {
       const prevIndex = reader.varint();
       const prevTerm = reader.varint();

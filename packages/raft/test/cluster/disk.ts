@@ -2,7 +2,7 @@
 import type { Entry, HardState, Ready, RecoveredLog, SnapshotMeta } from "../../src/index.ts";
 
 export class ReplicaDisk {
-  hardState: HardState = { term: 0, vote: 0, commit: 0 };
+  hardState: HardState;
   /** Of the state machine. */
   snapshot: SnapshotMeta;
   /** Behind `prevIndex`. */
@@ -16,6 +16,7 @@ export class ReplicaDisk {
     this.snapshot = snapshot;
     this.prevIndex = snapshot.index;
     this.prevTerm = snapshot.term;
+    this.hardState = { term: snapshot.term, vote: 0, commit: snapshot.index };
   }
 
   /** The oldest write under way reaches the disk. */
@@ -39,6 +40,12 @@ export class ReplicaDisk {
     this.pending.length = 0;
     const { hardState, snapshot, entries, prevTerm } = this;
     return { hardState, snapshot, entries: [...entries], prevTerm };
+  }
+
+  /** A snapshot stands for all that it covers. */
+  has(index: number, term: number): boolean {
+    if (index <= this.snapshot.index || index < this.prevIndex) return true;
+    return this.entries[index - this.prevIndex - 1]?.term === term;
   }
 
   compact(index: number): void {

@@ -63,7 +63,9 @@ export class Replica {
 
   constructor(id: number, configuration: Configuration, options: Partial<CoreOptions> = {}) {
     this.id = id;
-    this.disk = new ReplicaDisk({ index: 0, term: 0, configuration });
+    // First members stand behind index 1 of term 1, see RecoveredLog.
+    const place = configuration.voters.length > 0 ? 1 : 0;
+    this.disk = new ReplicaDisk({ index: place, term: place, configuration });
     this.#options = options;
     this.restart();
   }
