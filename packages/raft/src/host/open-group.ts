@@ -88,5 +88,6 @@ function coreOptions(id: ReplicaId, options: HostOptions): CoreOptions {
     maxInflightBytes: MAX_INFLIGHT_BYTES,
     maxUncommittedBytes: options.maxProposalBytes * UNCOMMITTED_PER_PROPOSALS,
     maxApplyingBytes: MAX_APPLYING_BYTES,
+    ...options.limits,
   };
 }

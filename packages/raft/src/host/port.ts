@@ -1,5 +1,6 @@
 /** What a service sees of Raft: groups that replicate commands to a state machine. */
 import type { Clock, Lifecycle, Logger, Random, Timers } from "@canopy/base";
+import type { CoreOptions } from "../core/port.ts";
 import type {
   Configuration,
   LogIndex,
@@ -117,6 +118,11 @@ export interface GroupOptions {
   };
 }
 
+type CoreLimits = Pick<
+  CoreOptions,
+  "maxAppendBytes" | "maxInflightAppends" | "maxInflightBytes" | "maxApplyingBytes"
+>;
+
 export interface HostOptions {
   readonly node: NodeName;
   /** Started before the host and stopped after it, by who made it. */
@@ -140,6 +146,8 @@ export interface HostOptions {
   readonly snapshotEvery: number;
   /** Entries kept behind a snapshot for followers that are a little slow, in bytes. */
   readonly keepTail: number;
+  /** Instead of those in limits.ts: a simulation wants small ones. */
+  readonly limits?: Partial<CoreLimits>;
 }
 
 export interface RaftHost extends Lifecycle {
