@@ -32,6 +32,10 @@ export class SegmentPool {
   #number = 1;
   #next: Promise<Segment | undefined> | undefined;
   #releasing: Promise<void> = Promise.resolve();
+  /** Ascending; the first has lost its name already if `gone`, which may not be on the disk yet. */
+  readonly #unneeded: number[] = [];
+  #gone = false;
+  #spare: string | undefined;
   #stopped = false;
 
   constructor(options: PoolOptions) {
@@ -73,10 +77,13 @@ export class SegmentPool {
 
   /** One after the other, each for good: what is left is always without a gap. */
   release(numbers: readonly number[]): void {
+    this.#unneeded.push(...numbers);
     this.#releasing = this.#releasing.then(async () => {
-      for (const number of numbers) {
-        if (this.#stopped) return;
-        await this.#release(number);
+      try {
+        while (this.#unneeded.length > 0 && !this.#stopped) await this.#release();
+      } catch (error) {
+        // It goes on with the next one that is released, or at the next start.
+        this.#warn("an old segment of the log could not be removed", error);
       }
     });
   }
@@ -134,20 +141,24 @@ export class SegmentPool {
     }
   }
 
-  async #release(number: number): Promise<void> {
+  async #release(): Promise<void> {
     const { disk, directory, segmentBytes } = this.#options;
-    const name = segmentName(number);
-    const path = join(directory, name);
-    try {
-      const again = this.#spares.length < SPARES && (await sizeOf(disk, path)) === segmentBytes;
-      const spare = join(directory, name.replace("wal", "spare"));
-      if (again) await disk.rename(path, spare);
-      else await disk.remove(path);
-      await disk.syncDirectory(directory);
-      if (again) this.#spares.push(spare);
-    } catch (error) {
-      this.#warn(`${path} could not be removed; the next start does it`, error);
+    const name = segmentName(this.#unneeded[0] as number);
+    if (!this.#gone) {
+      const path = join(directory, name);
+      const isWhole = (await sizeOf(disk, path)) === segmentBytes;
+      this.#spare =
+        isWhole && this.#spares.length < SPARES
+          ? join(directory, name.replace("wal", "spare"))
+          : undefined;
+      if (this.#spare === undefined) await disk.remove(path);
+      else await disk.rename(path, this.#spare);
+      this.#gone = true;
     }
+    await disk.syncDirectory(directory);
+    if (this.#spare !== undefined) this.#spares.push(this.#spare);
+    this.#gone = false;
+    this.#unneeded.shift();
   }
 
   #warn(what: string, error: unknown): void {

@@ -229,7 +229,10 @@ export class SnapshotFolder implements SnapshotFiles {
   async drop(group: GroupId, keep?: (meta: SnapshotMeta) => boolean): Promise<void> {
     await this.#forget(group);
     for (const named of this.#files.get(group)?.values() ?? []) {
-      if (keep?.(named.meta) !== true) await this.#prune(group, named);
+      if (keep?.(named.meta) === true) continue;
+      await this.#prune(group, named);
+      // Back after a crash, it could be taken for one of a later group with the same number.
+      await this.#options.disk.syncDirectory(this.#options.directory);
     }
   }
 

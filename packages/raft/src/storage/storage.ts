@@ -122,9 +122,10 @@ class Storage implements RaftStorage {
 
   async create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): Promise<void> {
     assert(!this.#given.has(group), `group ${group} is there already`);
-    this.#given.set(group, snapshot.index);
     // What an earlier life of the group left must not be taken for this one's.
     await this.snapshots.drop(group);
+    assert(!this.#given.has(group), `group ${group} is there already`);
+    this.#given.set(group, snapshot.index);
     await this.#settled({ type: "created", group, replica, snapshot });
     this.groups.set(group, RestoredGroup.empty(group, replica, snapshot));
   }
