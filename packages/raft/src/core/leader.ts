@@ -168,8 +168,13 @@ export function transferLeadership(state: State, to: ReplicaId): Proposed {
     state.transferee = to;
     // It has an election timeout's time from here on.
     state.electionElapsed = 0;
-    if (progress.match === log.lastIndex) sendTimeoutNow(state, to);
-    else state.dirty = true;
+    if (progress.match === log.lastIndex) {
+      sendTimeoutNow(state, to);
+    } else {
+      // If something was lost on the way, it should not take a heartbeat to find out.
+      progress.nudged = true;
+      state.dirty = true;
+    }
   }
   return { ok: true, index: log.lastIndex, term };
 }

@@ -181,8 +181,9 @@ export class Chaos {
     if (replica.core.readIndex(context)) this.#reads.set(`${replica.id}:${context}`, least);
   }
 
-  /** The state machine can only be asked for what it has. */
+  /** The state machine can only be asked for what it has, and not while it gets a snapshot. */
   #compact(replica: Replica): void {
+    if (replica.disk.pending.some((ready) => ready.snapshot !== undefined)) return;
     replica.applyAll();
     replica.compact(randomInt(this.#random, 4));
   }

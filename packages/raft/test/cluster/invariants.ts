@@ -31,6 +31,7 @@ export class Invariants {
     this.#handed.delete(replica.id);
     // A term that was not on the disk was not shown to anybody who counts on it.
     this.#termOf.set(replica.id, replica.core.term);
+    this.#configurationOf.set(replica.id, replica.core.configuration);
   }
 
   /** After each step, with all replicas, for the one to which it happened. */

@@ -94,7 +94,6 @@ export class Replica {
       out.push(...ready.messages);
       this.reads.push(...ready.reads);
       if (ready.write > 0) this.disk.pending.push(ready);
-      if (ready.snapshot !== undefined) this.toApply.push(ready.snapshot);
       this.toApply.push(...ready.committed);
       if (this.fastDisk) out.push(...this.writeAll());
       if (this.fastApply) this.applyAll();
@@ -112,6 +111,8 @@ export class Replica {
   writeOne(): Message[] {
     const ready = this.disk.complete();
     this.core.written(ready.write);
+    // What was handed out before it is void.
+    if (ready.snapshot !== undefined) this.toApply.splice(0, Infinity, ready.snapshot);
     return [...ready.afterWrite];
   }
 
