@@ -71,6 +71,8 @@ export class Group implements RaftGroup, SnapshotSending {
   #ended: string | undefined;
   #writing = 0;
   #installing = 0;
+  /** One after the other: a short new one must not be overtaken by a long old one. */
+  #installed: Promise<void> = Promise.resolve();
   /** In ticks: it is not a member any more, and stops then. */
   #stopsAt: number | undefined;
 
@@ -313,7 +315,9 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#guarded(() => this.#core.written(write));
     for (const message of afterWrite) this.#send(message);
     this.#around.touch(this);
-    if (snapshot !== undefined) void this.#install(snapshot);
+    if (snapshot !== undefined) {
+      this.#installed = this.#installed.then(() => this.#install(snapshot));
+    }
   }
 
   #send(message: Message): void {
@@ -374,6 +378,7 @@ export class Group implements RaftGroup, SnapshotSending {
   }
 
   async #install({ index }: SnapshotMeta): Promise<void> {
+    if (!this.running) return;
     const { storage } = this.#around.options;
     try {
       await restoreSnapshot(this.#around, this.id, index, this.#machine);
