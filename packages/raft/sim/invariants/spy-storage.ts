@@ -1,0 +1,105 @@
+/** Stands between a host and its storage, and tells what passes. */
+import type { ReplicaId, SnapshotMeta } from "../../src/core/types.ts";
+import type {
+  DiskId,
+  GroupId,
+  GroupWrite,
+  RaftStorage,
+  RecoveredGroup,
+  SnapshotFiles,
+} from "../../src/storage/port.ts";
+
+export interface StorageObserver {
+  onCreate(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): void;
+  onCreated(group: GroupId): void;
+  onRemove(group: GroupId): void;
+  /** Before the storage has it. */
+  onWrite(write: GroupWrite): void;
+  /** Before the host is told. */
+  onDurable(write: GroupWrite): void;
+  onSnapshot(group: GroupId, meta: SnapshotMeta, received: boolean): void;
+}
+
+export class SpyStorage implements RaftStorage {
+  readonly #storage: RaftStorage;
+  readonly #observer: StorageObserver;
+  readonly snapshots: SnapshotFiles;
+
+  constructor(storage: RaftStorage, observer: StorageObserver) {
+    this.#storage = storage;
+    this.#observer = observer;
+    const { snapshots } = storage;
+    this.snapshots = {
+      create: (group, meta) => {
+        observer.onSnapshot(group, meta, false);
+        return snapshots.create(group, meta);
+      },
+      newest: (group) => snapshots.newest(group),
+      read: (group, index) => snapshots.read(group, index),
+      receive: (group, meta, size) => {
+        observer.onSnapshot(group, meta, true);
+        return snapshots.receive(group, meta, size);
+      },
+      prune: (group, index) => snapshots.prune(group, index),
+    };
+  }
+
+  get disk(): DiskId {
+    return this.#storage.disk;
+  }
+
+  get groups(): ReadonlyMap<GroupId, RecoveredGroup> {
+    return this.#storage.groups;
+  }
+
+  get failing(): Error | undefined {
+    return this.#storage.failing;
+  }
+
+  get pendingBytes(): number {
+    return this.#storage.pendingBytes;
+  }
+
+  get onFailing(): (error: Error | undefined) => void {
+    return this.#storage.onFailing;
+  }
+
+  set onFailing(listener: (error: Error | undefined) => void) {
+    this.#storage.onFailing = listener;
+  }
+
+  start(): Promise<void> {
+    return this.#storage.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#storage.stop();
+  }
+
+  async create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): Promise<void> {
+    this.#observer.onCreate(group, replica, snapshot);
+    await this.#storage.create(group, replica, snapshot);
+    this.#observer.onCreated(group);
+  }
+
+  remove(group: GroupId): Promise<void> {
+    this.#observer.onRemove(group);
+    return this.#storage.remove(group);
+  }
+
+  write(write: GroupWrite, done: () => void): void {
+    this.#observer.onWrite(write);
+    this.#storage.write(write, () => {
+      this.#observer.onDurable(write);
+      done();
+    });
+  }
+
+  met(group: GroupId, peer: ReplicaId, disk: DiskId): void {
+    this.#storage.met(group, peer, disk);
+  }
+
+  compact(group: GroupId, index: number): void {
+    this.#storage.compact(group, index);
+  }
+}

@@ -1,0 +1,349 @@
+/** One machine of the simulated cluster: its disk, and the process that is started on it again and again. */
+import type { Logger } from "@canopy/base";
+import type { LogIndex, ReplicaId, SnapshotMeta } from "../src/core/types.ts";
+import { createHost } from "../src/host/host.ts";
+import type { RaftGroup, RaftHost } from "../src/host/port.ts";
+import type { GroupId, GroupWrite, RaftStorage } from "../src/storage/port.ts";
+import { openStorage } from "../src/storage/storage.ts";
+import type { NodeName } from "../src/transport/port.ts";
+import type { Dice } from "./dice.ts";
+import { SimDisk } from "./disk/sim-disk.ts";
+import { ReplicaShadow } from "./invariants/replica.ts";
+import { SpyStorage, type StorageObserver } from "./invariants/spy-storage.ts";
+import { Life } from "./life.ts";
+import { Machine } from "./machine.ts";
+import type { Simulation } from "./simulation.ts";
+import { Violation } from "./violation.ts";
+
+const DIRECTORY = "/raft";
+
+/** What the service on a node believes that it has to run. */
+export interface Assignment {
+  readonly replica: ReplicaId;
+  readonly voters: ReadonlyMap<ReplicaId, NodeName>;
+}
+
+export interface OpenGroup {
+  readonly handle: RaftGroup;
+  readonly machine: Machine;
+  readonly shadow: ReplicaShadow;
+}
+
+export class SimNode {
+  readonly name: NodeName;
+  readonly #sim: Simulation;
+  readonly #dice: Dice;
+  disk: SimDisk;
+  /** Grows when the disk is wiped: what was on it is another replica's affair. */
+  generation = 0;
+  life: Life | undefined;
+  storage: SpyStorage | undefined;
+  host: RaftHost | undefined;
+  readonly assignments = new Map<GroupId, Assignment>();
+  readonly groups = new Map<GroupId, OpenGroup>();
+  readonly #shadows = new Map<string, ReplicaShadow>();
+  /** Replicas (group/id) of which nothing need be left. */
+  readonly #removed = new Set<string>();
+  #lives = 0;
+
+  constructor(name: NodeName, sim: Simulation, dice: Dice) {
+    this.name = name;
+    this.#sim = sim;
+    this.#dice = dice;
+    this.disk = this.#newDisk();
+  }
+
+  get up(): boolean {
+    return this.life !== undefined;
+  }
+
+  boot(): void {
+    const { sim, name } = this.#context();
+    const { skew } = sim.plan;
+    const rate = skew === 0 ? 1 : this.#dice.real(1 - skew, 1 + skew);
+    const life = new Life(name, rate, sim.scheduler, () => sim.touch(this));
+    this.life = life;
+    this.#lives++;
+    sim.note(name, "starts");
+    life.later(0, "start", () => {
+      this.#start(life).catch((error: unknown) => this.#failedToStart(life, error));
+    });
+  }
+
+  crash(): void {
+    if (this.life === undefined) return;
+    this.#sim.note(this.name, "crashes");
+    this.life.end();
+    this.life = undefined;
+    this.storage = undefined;
+    this.host = undefined;
+    this.groups.clear();
+    this.disk.crash();
+    this.#sim.network.detach(this.name);
+    this.#sim.onCrash(this);
+  }
+
+  wipe(): void {
+    this.crash();
+    this.#sim.note(this.name, "loses its disk");
+    this.disk = this.#newDisk();
+    this.generation++;
+    this.#shadows.clear();
+    this.#removed.clear();
+  }
+
+  /** Opens a group that is assigned here while the process runs. */
+  async open(group: GroupId, assignment: Assignment): Promise<void> {
+    this.assignments.set(group, assignment);
+    const { life } = this;
+    if (life === undefined) throw new Error("the node is down");
+    await this.#open(life, group);
+  }
+
+  /** As an operator gives up a replica: it forgets everything. */
+  async remove(group: GroupId): Promise<void> {
+    this.assignments.delete(group);
+    const { host, storage } = this;
+    if (host === undefined || storage === undefined) throw new Error("the node is down");
+    this.groups.delete(group);
+    await host.close(group);
+    if (storage.groups.has(group)) await storage.remove(group);
+  }
+
+  /** A restart that would happen now, on what is certainly on the disk, finds what it must. */
+  async checkPlatter(): Promise<void> {
+    const shadows = [...this.groups.values()].map(({ shadow }) => shadow);
+    const life = {
+      alive: true,
+      later: (_: number, __: string, run: () => void) => queueMicrotask(run),
+    };
+    const storage = this.#openStorage(this.disk.platter().attach(life), life.later);
+    await storage.start();
+    for (const shadow of shadows) {
+      const found = storage.groups.get(shadow.group);
+      const fits = found?.replica === shadow.id && shadow.matches(found.log) !== undefined;
+      if (fits || this.#removed.has(`${shadow.group}/${shadow.id}`)) continue;
+      const detail = `${shadow.name}: on the disk must be ${shadow.describeDurable()}`;
+      throw new Violation("what was called durable is on the disk", detail);
+    }
+  }
+
+  async #start(life: Life): Promise<void> {
+    const { sim } = this.#context();
+    const disk = this.disk.attach(life);
+    const inner = this.#openStorage(disk, undefined);
+    const storage = new SpyStorage(inner, this.#observer(life));
+    await storage.start();
+    this.#recovered(storage);
+    const { plan } = sim;
+    const host = createHost({
+      node: this.name,
+      storage,
+      transport: sim.network.transport(life),
+      clock: life.clock,
+      timers: life.timers,
+      random: this.#dice.split(`host ${this.#lives}`),
+      logger: this.#logger(life),
+      defer: life.defer,
+      tick: plan.tick,
+      electionTicks: plan.electionTicks,
+      heartbeatTicks: plan.heartbeatTicks,
+      maxProposals: plan.maxProposals,
+      maxProposalBytes: plan.maxProposalBytes,
+      snapshotEvery: plan.snapshotEvery,
+      keepTail: plan.keepTail,
+      limits: plan.limits,
+    });
+    await host.start();
+    this.storage = storage;
+    this.host = host;
+    const ids = new Set([...storage.groups.keys(), ...this.assignments.keys()]);
+    await Promise.all([...ids].map((group) => this.#open(life, group)));
+    sim.note(this.name, `runs groups ${[...ids].join(" ")}`);
+  }
+
+  #openStorage(
+    disk: ReturnType<SimDisk["attach"]>,
+    later: ((ms: number, label: string, run: () => void) => void) | undefined,
+  ): RaftStorage {
+    const life = this.life as Life;
+    const set = (ms: number, fn: () => void): { cancel: () => void } => {
+      later?.(ms, "timer", fn);
+      return { cancel: () => undefined };
+    };
+    return openStorage({
+      directory: DIRECTORY,
+      disk,
+      random: this.#dice.split(`storage ${this.#lives}`),
+      timers: later === undefined ? life.timers : { set },
+      logger: this.#logger(life),
+      segmentBytes: this.#sim.plan.segmentBytes,
+    });
+  }
+
+  async #open(life: Life, group: GroupId): Promise<void> {
+    const { host } = this;
+    if (host === undefined) throw new Error("the host is not running");
+    const assignment = this.assignments.get(group);
+    const observer = this.#sim.applyObserver(group, this.name);
+    const machine = new Machine(observer);
+    const handle = await host.open({
+      group,
+      machine,
+      listener: {
+        onLeading: (leading, term) => {
+          this.#sim.note(this.name, `group ${group}: ${leading ? "leads" : "led"} in term ${term}`);
+        },
+        onLeader: () => undefined,
+      },
+      ...(assignment === undefined ? {} : { bootstrap: assignment }),
+    });
+    if (!life.alive) return;
+    const shadow = this.#shadow(group, handle.status.replica);
+    if (shadow === undefined) throw new Error(`no shadow of group ${group}`);
+    this.groups.set(group, { handle, machine, shadow });
+  }
+
+  #observer(life: Life): StorageObserver {
+    const { sim } = this.#context();
+    const guard = (act: () => void): void => {
+      if (life.alive) sim.guard(act);
+    };
+    const current = new Map<GroupId, ReplicaShadow>();
+    const of = (group: GroupId): ReplicaShadow => {
+      let shadow = current.get(group);
+      if (shadow === undefined) {
+        const replica = this.storage?.groups.get(group)?.replica;
+        shadow = replica === undefined ? undefined : this.#shadow(group, replica);
+        if (shadow === undefined) throw new Error(`no shadow of group ${group}`);
+        current.set(group, shadow);
+      }
+      return shadow;
+    };
+    return {
+      onCreate: (group, replica, snapshot) =>
+        guard(() => {
+          current.set(group, this.#create(group, replica, snapshot));
+        }),
+      onCreated: (group) =>
+        guard(() => {
+          of(group).created = true;
+        }),
+      onRemove: (group) =>
+        guard(() => {
+          this.#removed.add(`${group}/${of(group).id}`);
+          this.assignments.delete(group);
+          this.groups.delete(group);
+          current.delete(group);
+        }),
+      onWrite: (write: GroupWrite) =>
+        guard(() => sim.invariants(write.group).onWrite(of(write.group), write)),
+      onDurable: (write: GroupWrite) =>
+        guard(() => {
+          const shadow = current.get(write.group);
+          if (shadow === undefined) return;
+          sim.invariants(write.group).onDurable(shadow);
+          sim.onDurable(this);
+        }),
+      onSnapshot: (group, meta, received) =>
+        guard(() => sim.onSnapshot(this, group, meta, received)),
+    };
+  }
+
+  #create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): ReplicaShadow {
+    const known = this.#shadow(group, replica);
+    if (known !== undefined) return known;
+    const shadow = new ReplicaShadow(group, replica, this.name, snapshot);
+    this.#shadows.set(`${group}/${replica}`, shadow);
+    const invariants = this.#sim.invariants(group);
+    invariants.replicas.push(shadow);
+    if (snapshot.configuration.voters.length > 0) invariants.begin(snapshot.configuration);
+    return shadow;
+  }
+
+  #shadow(group: GroupId, replica: ReplicaId): ReplicaShadow | undefined {
+    return this.#shadows.get(`${group}/${replica}`);
+  }
+
+  /** What a start found against what was said to be on the disk. */
+  #recovered(storage: RaftStorage): void {
+    for (const [group, { replica, log }] of storage.groups) {
+      const shadow = this.#shadow(group, replica);
+      const state = shadow?.matches(log);
+      if (shadow === undefined || state === undefined) {
+        const { hardState, snapshot, entries } = log;
+        const found = `term ${hardState.term} vote ${hardState.vote} snapshot ${snapshot.index}:${snapshot.term} log ${entries
+          .map((entry) => `${entry.index}:${entry.term}`)
+          .slice(-12)
+          .join(" ")}`;
+        const had = shadow?.describeDurable() ?? "nothing";
+        const who = shadow?.name ?? this.name;
+        const detail = `${who}: after a restart ${found}; on the disk was ${had}`;
+        throw new Violation("what was called durable is on the disk", detail);
+      }
+      shadow.created = true;
+      shadow.restart(state);
+    }
+    for (const shadow of this.#shadows.values()) {
+      const found = storage.groups.get(shadow.group)?.replica;
+      if (
+        !shadow.created ||
+        found === shadow.id ||
+        this.#removed.has(`${shadow.group}/${shadow.id}`)
+      )
+        continue;
+      const detail = `${shadow.name} is not on the disk after a restart`;
+      throw new Violation("what was called durable is on the disk", detail);
+    }
+  }
+
+  #failedToStart(life: Life, error: unknown): void {
+    if (!life.alive) return;
+    const { sim } = this.#context();
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (error instanceof Violation) {
+      sim.report(error);
+    } else if (/EIO|ENOSPC/.test(message)) {
+      sim.note(this.name, `can't start: ${message.split("\n")[0]}`);
+      this.crash();
+      sim.restartLater(this, 50);
+    } else {
+      sim.report(new Violation("a node starts after a crash", `${this.name}: ${message}`));
+    }
+  }
+
+  #newDisk(): SimDisk {
+    const { scheduler, plan } = this.#sim;
+    const disk = new SimDisk(
+      this.#dice.split(`disk ${this.generation}`),
+      { ...plan.disk },
+      () => scheduler.now,
+    );
+    disk.onOperation = (what) => this.#sim.onDiskOperation(this, what);
+    return disk;
+  }
+
+  #logger(life: Life): Logger {
+    const { sim, name } = this.#context();
+    const log = (fields: object, message: string): void => {
+      if (!life.alive) return;
+      if (sim.journal.reading) sim.note(name, `${message} ${JSON.stringify(fields)}`);
+      if (!message.startsWith("the group stops here")) return;
+      const { group, replica } = fields as { group: GroupId; replica: ReplicaId };
+      const details = JSON.stringify(fields);
+      // A replica without its disk can't but fail when a leader speaks to it as to the old one.
+      if (/EIO|ENOSPC/.test(details) || sim.lostDisk.has(`${group}/${replica}`)) return;
+      sim.report(new Violation("a group does not fail", `${name}: ${details}`));
+    };
+    return { trace: log, debug: log, info: log, warn: log, error: log };
+  }
+
+  #context(): { sim: Simulation; name: NodeName } {
+    return { sim: this.#sim, name: this.name };
+  }
+
+  /** How far each group's state machine is, for those who wait. */
+  applied(group: GroupId): LogIndex {
+    return this.groups.get(group)?.handle.status.applied ?? 0;
+  }
+}
