@@ -4,12 +4,15 @@ import { compare } from "./compare.ts";
 import { fairness, fairnessTable } from "./fairness.ts";
 import { growth, growthTable } from "./growth/growth.ts";
 import { guard, guardTable } from "./guard/guard.ts";
+import { NoBase } from "./guard/revision.ts";
 import { describeMachine, machineText } from "./machine.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
 import { detailTable, summaryTable } from "./report.ts";
 import { scenarios } from "./scenarios/index.ts";
 
 const EXIT_USAGE = 2;
+/** Nothing was wrong, and nothing was found out. */
+const EXIT_SKIPPED = 3;
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
@@ -51,7 +54,7 @@ const commands: Readonly<Record<Options["command"], (options: Options) => Promis
   },
   guard: async (options) => {
     const results = await guard(options, print);
-    print(guardTable(results));
+    if (results.length > 0) print(guardTable(results));
     const bad = results.filter(({ hasGrown, faults }) => hasGrown || faults !== "");
     return { results, isWrong: bad.length > 0 };
   },
@@ -68,6 +71,10 @@ async function run(options: Options): Promise<void> {
 }
 
 main().catch((error: unknown) => {
+  if (error instanceof NoBase) {
+    process.stderr.write(`*** bench guard is SKIPPED: ${error.message} ***\n`);
+    process.exit(EXIT_SKIPPED);
+  }
   const text = error instanceof UsageError ? `${error.message}\n\n${help}` : errorText(error);
   process.stderr.write(`bench: ${text}\n`);
   process.exit(error instanceof UsageError ? EXIT_USAGE : 1);

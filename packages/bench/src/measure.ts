@@ -99,9 +99,18 @@ export async function measureLoad(bench: Bench, shape: LoadShape): Promise<Measu
 
 /** Connects and starts; `endLoad` ends it. One at a time for a set of generators. */
 export async function startLoad(bench: Bench, shape: LoadShape): Promise<void> {
+  await prepareLoad(bench, shape);
+  await runLoad(bench);
+}
+
+/** Connects only: then `runLoad` and `pauseLoad` may take turns, and `endLoad` ends it. */
+export async function prepareLoad(bench: Bench, shape: LoadShape): Promise<void> {
   const prefix = `bench${runs}`;
   await bench.generators.each("prepare", (index) => specOf(bench, shape, prefix, index));
-  await bench.generators.each("start", () => null);
+}
+
+export async function runLoad({ generators }: Bench): Promise<void> {
+  await generators.each("start", () => null);
 }
 
 /** Rates of the running load over some seconds, or as long as something lasts. */
@@ -116,14 +125,22 @@ export async function measureWindow(
 }
 
 /** Stops publishing, waits for what is on its way, and checks that all of it came. */
-export async function endLoad(
+export async function pauseLoad(
   { generators, drainIdle }: Bench,
   most: number = LONGEST_DRAIN,
-): Promise<Pick<Measured, "latency" | "faults">> {
+): Promise<readonly LoadResult[]> {
   await generators.each("stop", () => null);
   const limits = { idle: drainIdle * 1000, most };
-  const results = await generators.each("drain", () => limits);
-  await generators.each("end", () => null);
+  return generators.each("drain", () => limits);
+}
+
+/** The same, and disconnects. */
+export async function endLoad(
+  bench: Bench,
+  most: number = LONGEST_DRAIN,
+): Promise<Pick<Measured, "latency" | "faults">> {
+  const results = await pauseLoad(bench, most);
+  await bench.generators.each("end", () => null);
   return { latency: latencyOf(results), faults: faultsOf(results) };
 }
 
@@ -161,7 +178,8 @@ export function between(begin: Moment, end: Moment): Omit<Rates, "resident"> {
   return { sent, delivered, cpuPerMillion, brokerCores, generatorCores };
 }
 
-function latencyOf(results: readonly LoadResult[]): Latency {
+/** Of all results together. */
+export function latencyOf(results: readonly LoadResult[]): Latency {
   const histogram = new Histogram();
   for (const { latency } of results) histogram.merge(latency);
   const at = (share: number): number => histogram.percentile(share) / 1000;

@@ -77,3 +77,9 @@ test("an unknown scenario, broker or flag is refused with the help", async () =>
     expect(output).toContain("Commands");
   }
 }, 60_000);
+
+test("a guard that has nothing to compare with says so, which is no failure", async () => {
+  const { code, output } = await bench("guard", "--base", "no-such-commit");
+  expect(output).toContain("SKIPPED");
+  expect(code).toBe(3);
+}, 60_000);

@@ -35,6 +35,7 @@ export interface LoadResult {
   readonly lost: number;
   /** Messages that were never acknowledged. */
   readonly unanswered: number;
+  /** Of what was measured since the last result. */
   readonly latency: HistogramData;
   /** Seconds from the beginning of the drain until something moved for the last time. */
   readonly movedFor: number;
@@ -75,7 +76,7 @@ export class Load {
   readonly counters: Counters = noCounters();
   /** When publishing ended, in milliseconds of performance.now(). */
   stopTime: number = Number.POSITIVE_INFINITY;
-  readonly #latency = new Histogram();
+  #latency = new Histogram();
   readonly #errors: string[] = [];
   #lost = 0;
   /** Stamps in [begin, end) are measured; begin is -1 outside of the window. */
@@ -99,8 +100,10 @@ export class Load {
     this.publishers[publisher]?.delivered();
   }
 
+  /** Also after a drain: it goes on with the same connections. */
   start(openLoop: boolean): void {
     const now = performance.now();
+    this.stopTime = Number.POSITIVE_INFINITY;
     this.publishers.forEach((publisher, i) => {
       publisher.start(now, i / this.publishers.length);
     });
@@ -120,6 +123,7 @@ export class Load {
 
   beginWindow(): Mark {
     this.#begin = microseconds();
+    this.#end = -1;
     return this.mark();
   }
 
@@ -202,11 +206,13 @@ export class Load {
     }
     const unanswered = this.publishers.reduce((sum, { unanswered: n }) => sum + n, 0);
     const more = this.#lost - this.#errors.length;
+    const latency = this.#latency.data();
+    this.#latency = new Histogram();
     return {
       counters: { ...this.counters },
       lost,
       unanswered,
-      latency: this.#latency.data(),
+      latency,
       movedFor,
       errors: more > 0 ? [...this.#errors, `and ${more} more`] : this.#errors,
     };

@@ -1,13 +1,24 @@
 /** `bench guard`: CPU per message of this tree beside that of another revision. */
-import { type Bench, faultText, type LoadShape, measureLoad } from "../measure.ts";
+import {
+  type Bench,
+  endLoad,
+  faultText,
+  type LoadShape,
+  measureWindow,
+  pauseLoad,
+  prepareLoad,
+  runLoad,
+  sleep,
+} from "../measure.ts";
 import type { Options } from "../options.ts";
 import { withBench } from "../session.ts";
 import { left, number, right, table } from "../table.ts";
-import { defaultBase, describeRevision, withCheckout } from "./revision.ts";
+import { baseCommit, describeCommit, hasChangedSince, withCheckout } from "./revision.ts";
 import { type Pair, type Verdict, verdictOf } from "./verdict.ts";
 
 export interface GuardRow extends Verdict {
   readonly title: string;
+  readonly pairs: readonly Pair[];
   readonly faults: string;
 }
 
@@ -16,7 +27,7 @@ interface Load {
   readonly shape: LoadShape;
 }
 
-const pairs = (qos: 0 | 1 | 2): LoadShape => ({
+const fifty = (qos: 0 | 1 | 2): LoadShape => ({
   publishers: 50,
   subscribers: 50,
   topics: 50,
@@ -24,20 +35,20 @@ const pairs = (qos: 0 | 1 | 2): LoadShape => ({
 });
 
 const loads: readonly Load[] = [
-  { title: "1:1 QoS 0", shape: pairs(0) },
-  { title: "1:1 QoS 1", shape: pairs(1) },
-  { title: "1:1 QoS 2", shape: pairs(2) },
+  { title: "1:1 QoS 0", shape: fifty(0) },
+  { title: "1:1 QoS 1", shape: fifty(1) },
+  { title: "1:1 QoS 2", shape: fifty(2) },
   {
     title: "fan-out 5 → 100 QoS 1",
     shape: { publishers: 5, subscribers: 100, topics: 5, qos: 1 },
   },
-  { title: "durable 1:1 QoS 1", shape: { ...pairs(1), durable: true } },
+  { title: "durable 1:1 QoS 1", shape: { ...fifty(1), durable: true } },
 ];
 
 /** The first look at a load lets both brokers compile it, and is not counted. */
-const FIRST = { warmup: 0.3, seconds: 1.2 };
-const SLICE = { warmup: 0.1, seconds: 0.6 };
-const PAIRS = 7;
+const FIRST = { warmup: 0.3, seconds: 1 };
+const SLICE = { warmup: 0.05, seconds: 0.35 };
+const PAIRS = 11;
 /** What seems to have grown is measured again with fresh brokers, and must have grown again. */
 const LOOKS = 2;
 
@@ -45,8 +56,13 @@ export async function guard(
   options: Options,
   print: (text: string) => void,
 ): Promise<readonly GuardRow[]> {
-  const base = options.base ?? defaultBase();
-  print(`base: ${describeRevision(base)}`);
+  const base = baseCommit(options.base);
+  print(`base: ${describeCommit(base)}`);
+  // With a base that was asked for, also the same is compared: to see how steady this is.
+  if (options.base === undefined && !hasChangedSince(base)) {
+    print("the broker is the same: there is nothing to compare");
+    return [];
+  }
   return withCheckout(base, async (folder) => {
     const rows = await look(options, folder, loads);
     for (let i = 1; i < LOOKS; i++) {
@@ -77,27 +93,33 @@ async function look(options: Options, folder: string, some: readonly Load[]): Pr
 }
 
 async function compareBoth(base: Bench, ours: Bench, { title, shape }: Load): Promise<GuardRow> {
-  const faults = new Set<string>();
-  const cost = async (bench: Bench, length: typeof SLICE): Promise<number> => {
-    const measured = await measureLoad({ ...bench, ...length }, shape);
-    if (bench === ours) faults.add(faultText(measured.faults));
-    return measured.cpuPerMillion;
-  };
+  await prepareLoad(base, shape);
+  await prepareLoad(ours, shape);
   await cost(base, FIRST);
   await cost(ours, FIRST);
-  const found: Pair[] = [];
+  const pairs: Pair[] = [];
   for (let i = 0; i < PAIRS; i++) {
     // Who comes first alternates too.
     if (i % 2 === 0) {
       const first = await cost(base, SLICE);
-      found.push({ base: first, ours: await cost(ours, SLICE) });
+      pairs.push({ base: first, ours: await cost(ours, SLICE) });
     } else {
       const first = await cost(ours, SLICE);
-      found.push({ base: await cost(base, SLICE), ours: first });
+      pairs.push({ base: await cost(base, SLICE), ours: first });
     }
   }
-  faults.delete("");
-  return { ...verdictOf(found), title, faults: [...faults].join("; ") };
+  await endLoad(base);
+  const { faults } = await endLoad(ours);
+  return { ...verdictOf(pairs), title, pairs, faults: faultText(faults) };
+}
+
+/** Microseconds of CPU per message, in a moment of full load; before and after it there is none. */
+async function cost(bench: Bench, { warmup, seconds }: typeof SLICE): Promise<number> {
+  await runLoad(bench);
+  await sleep(warmup);
+  const { cpuPerMillion } = await measureWindow(bench, seconds);
+  await pauseLoad(bench);
+  return cpuPerMillion;
 }
 
 export function guardTable(rows: readonly GuardRow[]): string {

@@ -1,35 +1,59 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, type StdioOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root, withTempFolder } from "../temp-folder.ts";
 
+/** There is nothing to compare with: no such commit here, or its dependencies can't be had. */
+export class NoBase extends Error {}
+
+/** Milliseconds; far more than linking takes. */
+const LONGEST_INSTALL = 90_000;
+
+/** What the broker is made of, and nothing else. */
+const BROKER = [
+  "pnpm-lock.yaml",
+  "packages",
+  "services",
+  ":(exclude)packages/bench",
+  ":(exclude)packages/testkit",
+  ":(exclude)**/test/**",
+  ":(exclude)**/*.test.ts",
+];
+
 function git(...args: readonly string[]): string {
-  return execFileSync("git", [...args], { cwd: root, encoding: "utf8" }).trim();
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
+  return execFileSync("git", [...args], { cwd: root, encoding: "utf8", stdio }).trim();
 }
 
-/** The commit before what is in the tree: HEAD if that has changes, otherwise the one before it. */
-export function defaultBase(): string {
-  const changes = git(
-    "status",
-    "--porcelain",
-    "--untracked-files=no",
-    "--",
-    "packages",
-    "services",
-  );
+/** The commit of a revision; without one, that before what is in the tree (see `options.base`). */
+export function baseCommit(revision: string | undefined): string {
+  try {
+    return git("rev-parse", "--verify", `${revision ?? defaultBase()}^{commit}`);
+  } catch (error) {
+    throw new NoBase(`there is no commit ${revision ?? "before this one"} here`, { cause: error });
+  }
+}
+
+/** HEAD if the tree has changes, otherwise the one before it. */
+function defaultBase(): string {
+  const changes = git("status", "--porcelain", "--untracked-files=no", "--", ...BROKER);
   return changes === "" ? "HEAD~1" : "HEAD";
 }
 
-export function describeRevision(revision: string): string {
-  return git("log", "-1", "--format=%h %s", revision);
+export function describeCommit(commit: string): string {
+  return git("log", "-1", "--format=%h %s", commit);
 }
 
-/** Runs the work with the files of the revision and their dependencies, in a temporary folder. */
+/** Whether the broker of the tree differs from the commit's. */
+export function hasChangedSince(commit: string): boolean {
+  return git("diff", "--name-only", commit, "--", ...BROKER) !== "";
+}
+
+/** Runs the work with the files of the commit and their dependencies, in a temporary folder. */
 export async function withCheckout<T>(
-  revision: string,
+  commit: string,
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const commit = git("rev-parse", "--verify", `${revision}^{commit}`);
   return withTempFolder(async (folder) => {
     const archive = join(folder, "tree.tar");
     const tree = join(folder, "tree");
@@ -44,8 +68,13 @@ export async function withCheckout<T>(
 function install(folder: string): void {
   const { packageManager } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const args = ["--yes", String(packageManager), "install", "--frozen-lockfile"];
-  execFileSync("npx", [...args, "--prefer-offline"], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  try {
+    execFileSync("npx", [...args, "--prefer-offline"], {
+      cwd: folder,
+      stdio: ["ignore", "ignore", "inherit"],
+      timeout: LONGEST_INSTALL,
+    });
+  } catch (error) {
+    throw new NoBase("the dependencies of the base can't be installed", { cause: error });
+  }
 }
