@@ -120,6 +120,7 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
     this.gateway.counters.bytesReceived += chunk.length;
     if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;
     this.#decode(chunk);
+    this.gateway.passOnMuch();
   }
 
   drained(): void {

@@ -63,6 +63,8 @@ export class Publisher {
   readonly #gateway: Gateway;
   readonly #open: (Batch | undefined)[] = [];
   #opened = 0;
+  /** PUBLISHes since the last flush. */
+  gathered = 0;
   readonly #seqs: number[] = [];
   readonly #free: Batch[][] = [];
   /** Handed on and not answered to the end, oldest first. */
@@ -83,6 +85,7 @@ export class Publisher {
     }
     batch.records.add(view, topic, client.clientIdBytes, this.#gateway.wall);
     batch.add(client, slot);
+    this.gathered++;
     if (slot !== -1) client.outstanding++;
     if (view.qos === 2 && client.durable) {
       batch.receipt(client.incarnation, view.packetId);
@@ -96,8 +99,9 @@ export class Publisher {
     return this.#opened > 0;
   }
 
-  /** At the end of a turn. */
+  /** At the end of a turn, or when much has been gathered. */
   flush(): void {
+    this.gathered = 0;
     for (let shard = 0; shard < this.#open.length; shard++) {
       const batch = this.#open[shard];
       if (batch !== undefined) this.#send(shard, batch);
