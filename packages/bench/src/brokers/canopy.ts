@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { end, start } from "../child.ts";
 import { root } from "../temp-folder.ts";
@@ -6,17 +7,26 @@ import { firstMatch } from "./first-match.ts";
 
 const sourceMain = join(root, "services", "standalone", "src", "main.ts");
 
+/** Node's options in `npm start` of the tree that has this main file. */
+export function nodeOptions(main: string): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(join(main, "../../../../package.json"), "utf8"));
+  const found = / node ((?:--\S+ )+)services\/standalone\//.exec(String(scripts.start))?.[1];
+  if (found === undefined) throw new Error(`npm start of ${main} is not understood`);
+  return found.trim().split(" ");
+}
+
 /** The standalone broker as it is started by `npm start`. */
 export async function startCanopy(options: BrokerOptions): Promise<Broker> {
   const set = Object.entries(options.set ?? {}).flatMap(([key, value]) => [
     "--set",
     `${key}=${value}`,
   ]);
+  const main = options.main ?? sourceMain;
   const child = start(
     process.execPath,
     [
-      "--conditions=source",
-      options.main ?? sourceMain,
+      ...nodeOptions(main),
+      main,
       "--data",
       join(options.folder, "data"),
       "--listen",
