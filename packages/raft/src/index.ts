@@ -6,4 +6,5 @@ export type * from "./host/port.ts";
 export { type Disk, type DiskFile, nodeDisk } from "./storage/disk.ts";
 export * from "./storage/port.ts";
 export { openStorage, type StorageDurability, type StorageOptions } from "./storage/storage.ts";
+export { aloneTransport } from "./transport/alone.ts";
 export type * from "./transport/port.ts";

@@ -109,7 +109,7 @@ export function end(tables: Tables, session: Session): void {
   tables.remove(session);
   // Receipts of a transient session are its gateway's, but its will leaves one in a store.
   if (!session.durable && !published) return;
-  tables.ended.add(session.incarnation);
+  tables.ended.set(session.incarnation, session.incarnation);
   tables.effects.ended(session.incarnation);
 }
 

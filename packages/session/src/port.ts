@@ -165,18 +165,29 @@ export type SessionErrorCode =
   | "stale"
   /** A later claim for the same client id came first (0x8E). */
   | "taken-over"
-  /** The log can't be written, or there is no leader: try again. */
+  /** The log can't be written, or the session's owner doesn't answer: nothing was done, try again. */
   | "unavailable"
+  /** Nothing was done: another node leads, named by `leader` where it is known, or none does yet. */
+  | "not-leader"
+  /** It may be done later, but before all that is asked from now on, or never. */
+  | "indeterminate"
   /** Too much waits already. */
   | "overloaded"
   | "closed";
 
+export interface SessionErrorOptions extends ErrorOptions {
+  readonly leader?: string | undefined;
+}
+
 export class SessionError extends Error {
   readonly code: SessionErrorCode;
-  constructor(code: SessionErrorCode, message: string, options?: ErrorOptions) {
+  /** Of `not-leader`: the node that leads. */
+  readonly leader: string | undefined;
+  constructor(code: SessionErrorCode, message: string, options?: SessionErrorOptions) {
     super(message, options);
     this.name = "SessionError";
     this.code = code;
+    this.leader = options?.leader;
   }
 }
 
@@ -184,7 +195,9 @@ export class SessionError extends Error {
 export interface GatewayPeer {
   /**
    * Give the session up: stop it, settle its outstanding appends, then call
-   * {@link Sessions.release}. Asked again until the release is committed, so it must be idempotent.
+   * {@link Sessions.release}. One that is not here (an open whose answer was lost may have been
+   * applied) is released at once, without its will. Asked again until the release is committed, so
+   * it must be idempotent.
    */
   stop(incarnation: number, epoch: number, reason: "taken-over" | "deleted"): void;
 }

@@ -5,6 +5,7 @@ import { readUnfinished, readVector, readWill } from "./encode-values.ts";
 import { Session, type Vector } from "./session.ts";
 import {
   END_CHUNK,
+  ENDED_CHUNK,
   HAS_CURSORS,
   HAS_DEADLINES,
   HAS_DONE,
@@ -16,8 +17,13 @@ import {
   IS_DRAINING,
   IS_DURABLE,
   IS_QUEUED,
+  NEW_VECTOR,
+  RECENT_VECTOR,
+  RECENT_VECTORS,
   SESSIONS_CHUNK,
   SNAPSHOT_VERSION,
+  WILLS_CHUNK,
+  ZERO_VECTOR,
 } from "./snapshot.ts";
 import { SessionState } from "./state.ts";
 import { Tables, willKey } from "./tables.ts";
@@ -25,7 +31,8 @@ import { Tables, willKey } from "./tables.ts";
 export class SnapshotReader {
   #tables: Tables | undefined;
   readonly #filters: string[] = [];
-  readonly #vectors: Vector[] = [];
+  readonly #recent: Vector[] = [];
+  #vectors = 0;
   #ended = false;
 
   /** Throws a DecodeError for anything but the next chunk of a snapshot. */
@@ -33,16 +40,9 @@ export class SnapshotReader {
     const r = new ByteReader(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     const kind = r.u8();
     if (this.#ended) throw new DecodeError("a chunk behind the end of a snapshot");
-    if (kind === HEADER_CHUNK && this.#tables === undefined) {
-      this.#tables = readHeader(r);
-      this.#vectors.push(this.#tables.zeros);
-    } else if (kind === SESSIONS_CHUNK && this.#tables !== undefined) {
-      while (r.remaining > 0) this.#readSession(r, this.#tables);
-    } else if (kind === END_CHUNK && this.#tables !== undefined) {
-      this.#end(r.varint(), this.#tables.sessions.size);
-    } else {
-      throw new DecodeError(`chunk ${kind} out of place in a snapshot`);
-    }
+    if (this.#tables !== undefined) this.#read(kind, r, this.#tables);
+    else if (kind === HEADER_CHUNK) this.#tables = readHeader(r);
+    else throw outOfPlace(kind);
     r.expectEnd();
   }
 
@@ -53,8 +53,27 @@ export class SnapshotReader {
     return new SessionState(this.#tables);
   }
 
-  #end(expected: number, found: number): void {
-    if (expected !== found) throw new DecodeError(`${found} of ${expected} sessions`);
+  #read(kind: number, r: ByteReader, tables: Tables): void {
+    if (kind === END_CHUNK) return this.#end(r, tables);
+    if (kind !== SESSIONS_CHUNK && kind !== ENDED_CHUNK && kind !== WILLS_CHUNK) {
+      throw outOfPlace(kind);
+    }
+    while (r.remaining > 0) {
+      if (kind === SESSIONS_CHUNK) this.#readSession(r, tables);
+      else if (kind === ENDED_CHUNK) readEnded(r, tables);
+      else readPendingWill(r, tables);
+    }
+  }
+
+  #end(r: ByteReader, tables: Tables): void {
+    for (const [what, { size }] of [
+      ["sessions", tables.sessions],
+      ["ended sessions", tables.ended],
+      ["wills", tables.wills],
+    ] as const) {
+      const expected = r.varint();
+      if (expected !== size) throw new DecodeError(`${size} of ${expected} ${what}`);
+    }
     this.#ended = true;
   }
 
@@ -72,7 +91,7 @@ export class SnapshotReader {
       session.willAt = r.varint();
       session.expiresAt = r.varint();
     }
-    if (flags & HAS_CURSORS) session.cursors = this.#readVector(r);
+    if (flags & HAS_CURSORS) session.cursors = readVector(r);
     for (let left = r.varint(); left > 0; left--) this.#readSubscription(r, tables, session);
     if (flags & HAS_DONE) session.done = readDone(r);
     if (flags & HAS_UNFINISHED) readDeliveries(r, tables, session);
@@ -84,9 +103,10 @@ export class SnapshotReader {
     const filter = tables.filter(this.#readFilter(r));
     const options = r.u8();
     const identifier = r.varint();
-    const held = tables.subscribe(session, filter, options, identifier, this.#readVector(r));
+    const starts = this.#readVector(r, tables);
+    const held = tables.subscribe(session, filter, options, identifier, starts);
     held.draining = (flags & IS_DRAINING) !== 0;
-    if (flags & HAS_RETAINED) held.retainedUpTo = this.#readVector(r);
+    if (flags & HAS_RETAINED) held.retainedUpTo = this.#readVector(r, tables);
     tables.setQueued(held, (flags & IS_QUEUED) !== 0);
   }
 
@@ -99,10 +119,13 @@ export class SnapshotReader {
     return name;
   }
 
-  #readVector(r: ByteReader): Vector {
+  #readVector(r: ByteReader, tables: Tables): Vector {
     const number = r.varint();
-    if (number === this.#vectors.length) this.#vectors.push(readVector(r));
-    return known(this.#vectors, number);
+    if (number === ZERO_VECTOR) return tables.zeros;
+    if (number !== NEW_VECTOR) return known(this.#recent, number - RECENT_VECTOR);
+    const vector = readVector(r);
+    this.#recent[this.#vectors++ % RECENT_VECTORS] = vector;
+    return vector;
   }
 }
 
@@ -133,14 +156,23 @@ function readHeader(r: ByteReader): Tables {
   tables.lastIncarnation = r.varint();
   tables.lastGateway = r.varint();
   for (const gateway of readVector(r)) tables.gateways.add(gateway);
-  for (const incarnation of readVector(r)) tables.ended.add(incarnation);
-  for (let left = r.varint(); left > 0; left--) {
-    const incarnation = r.varint();
-    const epoch = r.varint();
-    const { record, expiry } = readWill(r);
-    tables.wills.set(willKey(incarnation, epoch), { incarnation, epoch, record, expiry });
-  }
   return tables;
+}
+
+function readEnded(r: ByteReader, tables: Tables): void {
+  const incarnation = r.varint();
+  tables.ended.set(incarnation, incarnation);
+}
+
+function readPendingWill(r: ByteReader, tables: Tables): void {
+  const incarnation = r.varint();
+  const epoch = r.varint();
+  const { record, expiry } = readWill(r);
+  tables.wills.set(willKey(incarnation, epoch), { incarnation, epoch, record, expiry });
+}
+
+function outOfPlace(kind: number): DecodeError {
+  return new DecodeError(`chunk ${kind} out of place in a snapshot`);
 }
 
 function readDone(r: ByteReader): Map<number, RangeSet> {

@@ -18,6 +18,9 @@ export class Filter {
   members: HeldSubscription[] = [];
   /** How many of them have a queue: while there is one, the filter is a route. */
   queued = 0;
+  /** The last snapshot that has its name, and the number that stands for it there. */
+  snapshot = 0;
+  number = 0;
 
   constructor(name: string) {
     this.name = name;

@@ -1,11 +1,12 @@
 /**
  * The whole state in chunks, as it was at one moment, while commands go on being applied.
  *
- * What is small is encoded at that moment. Sessions follow one by one; one that is about to change
- * before its turn is encoded first. So nothing is copied, and a snapshot costs a session that
- * changes meanwhile nothing but its place in the order.
+ * Sessions are encoded one by one; one that is about to change before its turn is encoded first. So
+ * nothing of them is copied, and a snapshot costs a session that changes meanwhile nothing but its
+ * place in the order. Of the other tables, whose entries never change, a list is made at the start.
  *
- * Chunks are whole in themselves: 1 = header, 2 = sessions, 3 = end with the number of sessions.
+ * Chunks are whole in themselves: 1 = header, 2 = sessions, 3 = end with what there has to be,
+ * 4 = ended sessions, 5 = wills that are to be published.
  */
 import { ByteWriter } from "@canopy/base";
 import type { PendingWill } from "./effects.ts";
@@ -19,6 +20,8 @@ export const SNAPSHOT_VERSION = 1;
 export const HEADER_CHUNK = 1;
 export const SESSIONS_CHUNK = 2;
 export const END_CHUNK = 3;
+export const ENDED_CHUNK = 4;
+export const WILLS_CHUNK = 5;
 
 /** What a session has, in its first byte. */
 export const HAS_USER = 1;
@@ -36,8 +39,20 @@ export const HAS_RETAINED = 4;
 
 const CHUNK_BYTES = 64 * 1024;
 
+/**
+ * Vectors are mostly shared by sessions that follow each other, so a few of the last ones are
+ * remembered: in a table of all of them a million would have to be found a place.
+ */
+export const RECENT_VECTORS = 256;
+/** What stands for a vector: one of zeros, one that follows, or from here on a recent one. */
+export const ZERO_VECTOR = 0;
+export const NEW_VECTOR = 1;
+export const RECENT_VECTOR = 2;
+
 // Distinguishes snapshots in Session.snapshot; it is not part of the state.
 let snapshots = 0;
+
+type Stage = "header" | "tables" | "sessions" | "end" | "closed";
 
 export class Snapshot implements IterableIterator<Uint8Array> {
   readonly #tables: Tables;
@@ -45,22 +60,30 @@ export class Snapshot implements IterableIterator<Uint8Array> {
   /** Sessions made later are not part of it. */
   readonly #last: number;
   readonly #sessions: Iterator<Session>;
+  readonly #ended: readonly number[];
+  readonly #wills: readonly PendingWill[];
   readonly #w = new ByteWriter(CHUNK_BYTES + CHUNK_BYTES / 2);
-  readonly #filters = new Map<Filter, number>();
-  readonly #vectors = new Map<Vector, number>();
-  #count = 0;
   readonly #header: Uint8Array;
-  #stage: "header" | "sessions" | "end" | "closed" = "header";
+  readonly #rest: Iterator<Uint8Array>;
+  /** Where a recent vector is, and which one is in each place. */
+  readonly #places = new Map<Vector, number>();
+  readonly #recent: Vector[] = [];
+  #vectors = 0;
+  #filters = 0;
+  #count = 0;
+  #stage: Stage = "header";
 
   constructor(tables: Tables) {
     if (tables.beforeChange !== undefined) throw new Error("a snapshot is being taken already");
     this.#tables = tables;
     this.#last = tables.lastIncarnation;
     this.#sessions = tables.sessions.values();
-    this.#vectors.set(tables.zeros, 0);
-    this.#writeHeader();
-    // A session may change before the first chunk is asked for: it goes with the second.
-    this.#header = this.#chunk();
+    this.#ended = [...tables.ended.values()];
+    this.#wills = [...tables.wills.values()];
+    this.#header = this.#encodeHeader();
+    this.#rest = this.#encodeTables();
+    // What changes between chunks goes with the next one of sessions.
+    this.#w.u8(SESSIONS_CHUNK);
     tables.beforeChange = (session) => this.#encode(session);
   }
 
@@ -71,15 +94,16 @@ export class Snapshot implements IterableIterator<Uint8Array> {
   next(): IteratorResult<Uint8Array, undefined> {
     if (this.#stage === "closed") return { done: true, value: undefined };
     if (this.#stage === "header") {
-      this.#stage = "sessions";
+      this.#stage = "tables";
       return { done: false, value: this.#header };
     }
+    if (this.#stage === "tables") {
+      const { value, done } = this.#rest.next();
+      if (!done) return { done: false, value };
+      this.#stage = "sessions";
+    }
     if (this.#stage === "sessions" && this.#fill()) return { done: false, value: this.#chunk() };
-    this.#stage = "end";
-    this.#w.reset();
-    this.#w.u8(END_CHUNK);
-    this.#w.varint(this.#count);
-    const value = this.#w.take();
+    const value = this.#encodeEnd();
     this.return();
     return { done: false, value };
   }
@@ -93,7 +117,6 @@ export class Snapshot implements IterableIterator<Uint8Array> {
 
   #chunk(): Uint8Array {
     const bytes = this.#w.take();
-    // What changes between chunks is written behind this.
     this.#w.u8(SESSIONS_CHUNK);
     return bytes;
   }
@@ -115,8 +138,8 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     this.#writeSession(session);
   }
 
-  #writeHeader(): void {
-    const w = this.#w;
+  #encodeHeader(): Uint8Array {
+    const w = new ByteWriter();
     const t = this.#tables;
     w.u8(HEADER_CHUNK);
     w.u8(SNAPSHOT_VERSION);
@@ -125,9 +148,22 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     w.varint(t.lastIncarnation);
     w.varint(t.lastGateway);
     writeVector(w, [...t.gateways]);
-    writeVector(w, [...t.ended]);
-    w.varint(t.wills.size);
-    for (const will of t.wills.values()) writePendingWill(w, will);
+    return w.take();
+  }
+
+  *#encodeTables(): Generator<Uint8Array, undefined> {
+    yield* encodeList(ENDED_CHUNK, this.#ended, (w, incarnation) => w.varint(incarnation));
+    yield* encodeList(WILLS_CHUNK, this.#wills, writePendingWill);
+    return undefined;
+  }
+
+  #encodeEnd(): Uint8Array {
+    const w = new ByteWriter();
+    w.u8(END_CHUNK);
+    w.varint(this.#count);
+    w.varint(this.#ended.length);
+    w.varint(this.#wills.length);
+    return w.take();
   }
 
   #writeSession(s: Session): void {
@@ -144,7 +180,8 @@ export class Snapshot implements IterableIterator<Uint8Array> {
       w.varint(s.willAt);
       w.varint(s.expiresAt);
     }
-    if (s.cursors !== this.#tables.zeros) this.#writeVector(s.cursors);
+    // Hardly ever those of another session too: not worth being remembered.
+    if (s.cursors !== this.#tables.zeros) writeVector(w, s.cursors);
     const subscriptions = s.subscriptionList();
     w.varint(subscriptions.length);
     for (const subscription of subscriptions) this.#writeSubscription(subscription);
@@ -177,29 +214,58 @@ export class Snapshot implements IterableIterator<Uint8Array> {
 
   /** 0 and the name of one that nobody else has, or that comes for the first time; else its number. */
   #writeFilter(filter: Filter): void {
-    const known = this.#filters.get(filter);
-    if (known !== undefined) {
-      this.#w.varint(known);
+    if (filter.snapshot === this.#id) {
+      this.#w.varint(filter.number);
       return;
     }
     const isShared = filter.members.length > 1;
     this.#w.varint(0);
     this.#w.bool(isShared);
     this.#w.string(filter.name);
-    if (isShared) this.#filters.set(filter, this.#filters.size + 1);
+    if (!isShared) return;
+    filter.snapshot = this.#id;
+    filter.number = ++this.#filters;
   }
 
-  /** Its number, 0 being all zeros; one that comes for the first time follows its number. */
   #writeVector(vector: Vector): void {
-    const known = this.#vectors.get(vector);
-    if (known !== undefined) {
-      this.#w.varint(known);
+    if (vector === this.#tables.zeros) {
+      this.#w.varint(ZERO_VECTOR);
       return;
     }
-    this.#w.varint(this.#vectors.size);
+    const place = this.#places.get(vector);
+    if (place !== undefined) {
+      this.#w.varint(RECENT_VECTOR + place);
+      return;
+    }
+    this.#w.varint(NEW_VECTOR);
     writeVector(this.#w, vector);
-    this.#vectors.set(vector, this.#vectors.size);
+    this.#remember(vector);
   }
+
+  /** In the place of the oldest. */
+  #remember(vector: Vector): void {
+    const place = this.#vectors++ % RECENT_VECTORS;
+    const oldest = this.#recent[place];
+    if (oldest !== undefined) this.#places.delete(oldest);
+    this.#recent[place] = vector;
+    this.#places.set(vector, place);
+  }
+}
+
+/** In chunks of a list each. */
+function* encodeList<T>(
+  kind: number,
+  items: readonly T[],
+  write: (w: ByteWriter, item: T) => void,
+): Generator<Uint8Array, undefined> {
+  const w = new ByteWriter(CHUNK_BYTES + CHUNK_BYTES / 2);
+  for (let i = 0; i < items.length; ) {
+    w.reset();
+    w.u8(kind);
+    for (; i < items.length && w.length < CHUNK_BYTES; i++) write(w, items[i] as T);
+    yield w.take();
+  }
+  return undefined;
 }
 
 function flagsOf(s: Session, zeros: Vector): number {

@@ -116,7 +116,7 @@ export class SessionState {
 
   /** Ended sessions whose remains in the stores are not known to be gone. */
   ended(): Iterable<number> {
-    return this.#tables.ended;
+    return this.#tables.ended.values();
   }
 
   counts(): SessionCounts {

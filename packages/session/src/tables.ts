@@ -2,6 +2,7 @@
 import type { EffectSink, PendingWill } from "./effects.ts";
 import type { PackedOptions } from "./options.ts";
 import { Filter, HeldSubscription, Session, type Vector } from "./session.ts";
+import { bucketOf, pageOf, SplitMap } from "./split-map.ts";
 
 /** Told of every session before it changes: a snapshot under way has to see it as it was. */
 export type BeforeChange = (session: Session) => void;
@@ -16,14 +17,14 @@ export class Tables {
   lastGateway = 0;
   /** Gateways that may open sessions. */
   readonly gateways: Set<number> = new Set();
-  /** By incarnation, which is also the order of insertion. */
-  readonly sessions: Map<number, Session> = new Map();
-  readonly clients: Map<string, Session> = new Map();
-  readonly filters: Map<string, Filter> = new Map();
+  /** By incarnation, and in that order as far as they were made here. */
+  readonly sessions: SplitMap<number, Session> = new SplitMap(pageOf);
+  readonly clients: SplitMap<string, Session> = new SplitMap(bucketOf);
+  readonly filters: SplitMap<string, Filter> = new SplitMap(bucketOf);
   /** By {@link willKey}, in the order in which they fell due. */
   readonly wills: Map<string, PendingWill> = new Map();
   /** Ended sessions for which the stores may still hold something. */
-  readonly ended: Set<number> = new Set();
+  readonly ended: SplitMap<number, number> = new SplitMap(pageOf);
   connected = 0;
   durable = 0;
   subscriptions = 0;

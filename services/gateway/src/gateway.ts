@@ -29,6 +29,7 @@ import type { GatewayLimits, GatewayOptions } from "./options.ts";
 import { ChunkPool } from "./output.ts";
 import { Publisher } from "./publisher.ts";
 import { Interests } from "./session/interests.ts";
+import { notHere } from "./session/release.ts";
 import { SystemTopics } from "./system.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
@@ -229,7 +230,11 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   #giveUp(incarnation: number, epoch: number, reason: "taken-over" | "deleted"): void {
     const client = this.#byIncarnation.get(incarnation);
-    if (client === undefined || client.epoch !== epoch || client.ended) return;
+    if (client === undefined || client.epoch !== epoch) {
+      notHere(this, incarnation, epoch);
+      return;
+    }
+    if (client.ended) return;
     if (reason === "taken-over") {
       client.stop(REASON.sessionTakenOver, "another connection has this client id"); // [MQTT-3.1.4-3]
     } else {

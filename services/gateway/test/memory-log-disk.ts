@@ -1,9 +1,6 @@
-import type { SessionServiceOptions } from "@canopy/session-service";
+import type { Disk, DiskFile } from "@canopy/raft";
 
-type Disk = NonNullable<SessionServiceOptions["disk"]>;
-type DiskFile = Awaited<ReturnType<Disk["create"]>>;
-
-/** The disk of a session log in memory: what was written is there after a restart. */
+/** The disk of the sessions' log in memory: what was written is there after a restart. */
 export class MemoryLogDisk implements Disk {
   readonly #files = new Map<string, MemoryFile>();
   /** Every write first waits for this. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { connect, resume } from "./client.ts";
+import { connect, resume, TestClient } from "./client.ts";
 import { World } from "./world.ts";
 
 test("[MQTT-3.10.4-1] one that ends while its client goes away leaves others theirs", async () => {
@@ -163,15 +163,64 @@ test("[MQTT-3.8.4-6] a SUBSCRIBE that can't be stored leaves what there was as i
   const client = await resume(world, "c");
   await client.subscribe("t", { qos: 0 });
   world.logDisk.broken = true;
+  // The first one that is written finds out.
+  other.send({ cmd: "subscribe", messageId: 50, subscriptions: [{ topic: "late", qos: 1 }] });
+  await world.settle(300);
   client.send({ cmd: "subscribe", messageId: 50, subscriptions: [{ topic: "t", qos: 1 }] });
   client.send({ cmd: "subscribe", messageId: 51, subscriptions: [{ topic: "new", qos: 0 }] });
   await world.settle(300);
   expect(client.takeAll("suback").map(({ granted }) => granted)).toEqual([[0x80], [0x80]]);
   world.logDisk.broken = false;
   await world.pass(3000);
+  expect(other.take("suback").granted).toEqual([1]);
   const publisher = await connect(world, "publisher");
   publisher.publish("t", "still at QoS 0", { qos: 1 });
   publisher.publish("new", "for nobody", { qos: 1 });
   await world.settle();
   expect(client.takeAll("publish")).toMatchObject([{ topic: "t", qos: 0 }]);
+});
+
+test("a SUBSCRIBE or UNSUBSCRIBE that may be stored later has no answer: the connection ends", async () => {
+  const world = await World.start();
+  const [subscriber, unsubscriber] = [await resume(world, "s"), await resume(world, "u")];
+  await unsubscriber.subscribe("t", { qos: 1 });
+  const release = world.holdLog();
+  subscriber.send({ cmd: "subscribe", messageId: 50, subscriptions: [{ topic: "t", qos: 1 }] });
+  unsubscriber.send({ cmd: "unsubscribe", messageId: 51, unsubscriptions: ["t"] });
+  await world.settle(300);
+  world.logDisk.broken = true;
+  release();
+  await world.settle(300);
+  await world.pass(3500);
+  for (const client of [subscriber, unsubscriber]) {
+    expect(client.takeAll("suback")).toEqual([]);
+    expect(client.takeAll("unsuback")).toEqual([]);
+    expect(client.take("disconnect").reasonCode).toBe(0x89);
+    expect(client.isClosed).toBe(true);
+  }
+  world.logDisk.broken = false;
+  await world.pass(5000);
+  const publisher = await connect(world, "publisher");
+  publisher.publish("t", "stored", { qos: 1 });
+  await world.settle();
+  // Both were stored in the end.
+  const [again, gone] = [await resume(world, "s"), await resume(world, "u")];
+  await world.settle();
+  expect(again.takeAll("publish").map(({ payload }) => String(payload))).toEqual(["stored"]);
+  expect(gone.takeAll("publish")).toEqual([]);
+});
+
+test("an open that is stored after it was refused leaves the session to whoever comes next", async () => {
+  const world = await World.start();
+  world.logDisk.broken = true;
+  const refused = new TestClient(world, "c");
+  refused.open({ clean: false, properties: { sessionExpiryInterval: 3600 } });
+  await world.settle(300);
+  await world.pass(3500);
+  expect(refused.take("connack").reasonCode).toBe(0x88);
+  world.logDisk.broken = false;
+  await world.pass(6000);
+  expect(world.sessions.sessions.counts()).toMatchObject({ sessions: 1, connected: 0 });
+  await resume(world, "c");
+  expect(world.sessions.sessions.counts()).toMatchObject({ sessions: 1, connected: 1 });
 });

@@ -1,6 +1,7 @@
 import { allowAll, anonymous } from "@canopy/auth";
-import { type Logger, type Random, seededRandom, silentLogger } from "@canopy/base";
+import { type Logger, type Random, Stack, seededRandom, silentLogger } from "@canopy/base";
 import type { ConnectionSettings } from "@canopy/connection";
+import { aloneTransport, createHost, openStorage, type RaftHost } from "@canopy/raft";
 import { createSessionService, type SessionService } from "@canopy/session-service";
 import { MemoryDisk, MemoryStore } from "@canopy/store/memory";
 import { createStoreService, type StoreService } from "@canopy/store-service";
@@ -60,10 +61,13 @@ export interface WorldOptions {
  */
 export class World {
   readonly time: FakeTime = new FakeTime();
+  /** That of the session group, for how long it waits for a disk that fails. */
+  readonly raftTime: FakeTime = new FakeTime();
   readonly disk: MemoryDisk = new MemoryDisk();
   readonly logDisk: MemoryLogDisk = new MemoryLogDisk();
   readonly random: Random;
   readonly #options: WorldOptions;
+  #stack = new Stack();
   gateway!: Gateway;
   store!: StoreService;
   sessions!: SessionService;
@@ -89,9 +93,7 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    await this.gateway.stop();
-    await this.store.stop();
-    await this.sessions.stop();
+    await this.#stack.stop();
   }
 
   /** A new life of the process over the same disks. */
@@ -122,6 +124,7 @@ export class World {
   async pass(ms: number, step = 50): Promise<void> {
     for (let left = ms; left > 0; left -= step) {
       this.time.advance(Math.min(step, left));
+      this.raftTime.advance(Math.min(step, left));
       await this.settle(5);
     }
     await this.settle();
@@ -137,7 +140,7 @@ export class World {
     };
   }
 
-  /** Nor to the disk of the session log. */
+  /** Nor to the disk of the sessions' log. */
   holdLog(): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.logDisk.gate = promise;
@@ -168,13 +171,14 @@ export class World {
       random: this.random,
       waitTimeout: 60_000,
     });
+    this.#stack = new Stack();
     this.sessions = createSessionService({
       ...common,
-      directory: "sessions",
+      host: this.#addRaft(logger),
+      group: 0,
+      bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
       shards,
       routeSink: this.store.routeSink,
-      durability: "sync",
-      disk: this.logDisk,
     });
     this.gateway = new Gateway({
       ...common,
@@ -190,8 +194,36 @@ export class World {
       topics,
       random: this.random,
     });
-    await this.sessions.start();
-    await this.store.start();
-    await this.gateway.start();
+    this.#stack.add(this.sessions);
+    this.#stack.add(this.store);
+    this.#stack.add(this.gateway);
+    await this.#stack.start();
+  }
+
+  #addRaft(logger: Logger): RaftHost {
+    const common = { random: this.random, timers: this.raftTime, logger };
+    const storage = openStorage({
+      ...common,
+      directory: "raft",
+      disk: this.logDisk,
+      segmentBytes: 1 << 16,
+    });
+    this.#stack.add(storage);
+    const host = createHost({
+      ...common,
+      node: "alone",
+      storage,
+      transport: aloneTransport,
+      clock: this.raftTime,
+      defer: setImmediate,
+      tick: 100,
+      electionTicks: 10,
+      heartbeatTicks: 1,
+      maxProposals: 100_000,
+      maxProposalBytes: 256 << 20,
+      snapshotEvery: 1 << 20,
+      keepTail: 0,
+    });
+    return this.#stack.add(host);
   }
 }

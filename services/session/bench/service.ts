@@ -1,5 +1,5 @@
-// What one process's session service does on this disk: a storm of connections (durable, transient,
-// and as takeovers), bare proposals, and the recovery of a log:
+// What one process's session service does on this disk, with a group that has no other voter: a storm of
+// connections (durable, transient, and as takeovers), progress, and the recovery of all that:
 //   node --conditions=source services/session/bench/service.ts [directory]
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { silentLogger, systemClock, systemTimers } from "@canopy/base";
 import { EXPIRY_NEVER, type Opened, type ReleaseRequest, type RouteSink } from "@canopy/session";
 import { createSessionService, type SessionService } from "../src/index.ts";
-import { LocalLog } from "../src/log/log.ts";
-import { Recorder } from "../test/recorder.ts";
+import { RaftNode } from "../test/raft-node.ts";
 
 const SHARDS = 16;
 const root = mkdtempSync(join(process.argv[2] ?? tmpdir(), "canopy-bench-"));
@@ -20,16 +19,36 @@ const stores: RouteSink = {
   sessionsEnded: () => Promise.resolve(),
 };
 
-function create(name: string, durability: "sync" | "os"): SessionService {
-  return createSessionService({
+interface Running {
+  readonly node: RaftNode;
+  readonly service: SessionService;
+}
+
+async function start(name: string): Promise<Running> {
+  const node = new RaftNode({
     directory: join(root, name),
+    raftTime: { ...systemClock, ...systemTimers },
+    durability: "sync",
+    segmentBytes: 16 << 20,
+  });
+  await node.start();
+  const service = createSessionService({
+    host: node.host,
+    group: 0,
+    bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
     shards: SHARDS,
     clock: systemClock,
     timers: systemTimers,
     logger: silentLogger,
     routeSink: stores,
-    durability,
   });
+  await service.start();
+  return { node, service };
+}
+
+async function stop({ node, service }: Running): Promise<void> {
+  await service.stop();
+  await node.stop();
 }
 
 function releaseOf({ incarnation, epoch }: Opened): ReleaseRequest {
@@ -85,25 +104,9 @@ function diskLatency(): void {
   closeSync(file);
 }
 
-async function bareLog(): Promise<void> {
-  const log = new LocalLog({
-    directory: join(root, "bare"),
-    machine: new Recorder(),
-    logger: silentLogger,
-    durability: "sync",
-    snapshotEvery: 2 ** 40,
-  });
-  await log.open();
-  const command = Buffer.alloc(256, "x");
-  await rate("proposals of 256 bytes", 2_000, 1, () => log.propose(command));
-  await rate("proposals of 256 bytes", 200_000, 256, () => log.propose(command));
-  await rate("proposals of 256 bytes", 500_000, 10_000, () => log.propose(command));
-  await log.close();
-}
-
 async function storm(): Promise<void> {
-  const service = create("storm", "sync");
-  await service.start();
+  const running = await start("storm");
+  const { service } = running;
   const { sessions } = service;
   const held = new Map<number, Opened>();
   const gateway = await sessions.register({
@@ -134,7 +137,18 @@ async function storm(): Promise<void> {
   await rate("transient connections and their ends", 100_000, 5_000, async (i) =>
     sessions.release(releaseOf(await open(1_000_000 + i, 0))),
   );
-  await service.stop();
+  const progress = ({ incarnation, epoch }: Opened, i: number) => {
+    const cursors = [i % SHARDS, 2 ** 32 + i];
+    return { incarnation, epoch, cursors, done: [], drained: [], retainedSent: [] };
+  };
+  const flushed = Array.from({ length: 1_000 }, (_, i) => held.get(i + 1) as Opened);
+  await rate("flushes of the progress of 1,000 sessions", 5_000, 4, (i) =>
+    sessions.progress(flushed.map((opened) => progress(opened, i))),
+  );
+  await rate("flushes of the progress of one session", 2_000, 1, (i) =>
+    sessions.progress([progress(flushed[0] as Opened, 10_000 + i)]),
+  );
+  await stop(running);
 }
 
 function subscription(i: number) {
@@ -150,17 +164,15 @@ function subscription(i: number) {
 }
 
 async function recovery(): Promise<void> {
-  const start = performance.now();
-  const service = create("storm", "sync");
-  await service.start();
-  const ms = Math.round(performance.now() - start);
-  console.log(`recovery of the 500,000 commands above: ${ms} ms`, service.sessions.counts());
-  await service.stop();
+  const began = performance.now();
+  const running = await start("storm");
+  const ms = Math.round(performance.now() - began);
+  console.log(`recovery of all of that: ${ms} ms`, running.service.sessions.counts());
+  await stop(running);
 }
 
 try {
   diskLatency();
-  await bareLog();
   await storm();
   await recovery();
 } finally {

@@ -7,6 +7,7 @@ import {
   SessionError,
   type SessionState,
 } from "@canopy/session";
+import { isIndeterminate } from "./errors.ts";
 
 export interface ClaimOptions {
   /** How often the present owner is asked to stop, ms. */
@@ -22,6 +23,8 @@ interface Parts extends ClaimOptions {
   readonly state: () => SessionState;
   readonly peer: (gateway: number) => GatewayPeer | undefined;
   readonly open: (request: OpenRequest) => Promise<OpenResult>;
+  /** Releases what an open may have opened or may yet open. Settles when it is done; never rejects. */
+  readonly undo: (request: OpenRequest) => Promise<unknown>;
 }
 
 /** Who wants a client identifier's session. */
@@ -36,6 +39,8 @@ interface Contest {
   claim: Claim | undefined;
   /** The command of an earlier claim is on its way: that can't be taken back. */
   opening: boolean;
+  /** It may have been opened, and nobody was told: until it is released nobody else comes in. */
+  uncertain: boolean;
   /** Asks the owner again. */
   repeat: Timer | undefined;
   /** Gives up on the owner. */
@@ -61,9 +66,16 @@ export class Claims {
       if (this.#contests.size >= this.#parts.maxWaiting) {
         return Promise.reject(new SessionError("overloaded", "too many clients connect at once"));
       }
-      contest = { claim: undefined, opening: false, repeat: undefined, deadline: undefined };
+      contest = {
+        claim: undefined,
+        opening: false,
+        uncertain: false,
+        repeat: undefined,
+        deadline: undefined,
+      };
       this.#contests.set(request.clientId, contest);
     }
+    if (contest.uncertain) return Promise.reject(uncertain());
     contest.claim?.answer.reject(new SessionError("taken-over", "a later connection came first"));
     contest.claim = { request, answer };
     // The new claim has its own time.
@@ -83,10 +95,11 @@ export class Claims {
     });
   }
 
-  stop(): void {
+  /** Claims that wait are told why. One whose command is on its way is told by that what became of it. */
+  stop(why: SessionError): void {
     for (const contest of this.#contests.values()) {
       clearTimers(contest);
-      contest.claim?.answer.reject(new SessionError("closed", "the session service has stopped"));
+      contest.claim?.answer.reject(why);
       contest.claim = undefined;
     }
     this.#contests.clear();
@@ -121,11 +134,20 @@ export class Claims {
       if (!again) settle(claim, result);
     } catch (error) {
       claim.answer.reject(error);
+      if (isIndeterminate(error)) await this.#undo(contest, claim);
     }
     // Who has just been answered hears of it before a later claim asks it to stop.
     if (contest.claim !== undefined) await new Promise((resolve) => setImmediate(resolve));
     contest.opening = false;
     if (this.#contests.get(claim.request.clientId) === contest) this.#next(contest, claim, again);
+  }
+
+  async #undo(contest: Contest, { request }: Claim): Promise<void> {
+    contest.claim?.answer.reject(uncertain());
+    contest.claim = undefined;
+    contest.uncertain = true;
+    await this.#parts.undo(request);
+    contest.uncertain = false;
   }
 
   /** A later claim goes on, or this one if somebody was faster; else all is done. */
@@ -165,4 +187,11 @@ function clearTimers(contest: Contest): void {
 function settle(claim: Claim, result: OpenResult): void {
   if (result.status === "opened") claim.answer.resolve(result.opened);
   else claim.answer.reject(new SessionError("stale", "the gateway is down or not known"));
+}
+
+function uncertain(): SessionError {
+  return new SessionError(
+    "unavailable",
+    "it is not known yet what became of an earlier connection",
+  );
 }

@@ -1,6 +1,6 @@
 import type { RouteSink } from "@canopy/session";
 import type { Background } from "./background.ts";
-import type { Propose } from "./replica.ts";
+import type { Propose } from "./proposing.ts";
 
 const BATCH = 1000;
 

@@ -2,7 +2,7 @@ import { DeadlineHeap, type Timer, type Timers } from "@canopy/base";
 import type { SessionKey, SessionState } from "@canopy/session";
 import type { Background } from "./background.ts";
 import type { GroupClock } from "./group-clock.ts";
-import type { Propose } from "./replica.ts";
+import type { Propose } from "./proposing.ts";
 
 /** So much of the clock is lost by a crash at most, while anybody counts on it. */
 const TICK = 5_000;

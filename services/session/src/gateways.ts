@@ -1,6 +1,7 @@
 import type { GatewayPeer, SessionState } from "@canopy/session";
 import type { Background } from "./background.ts";
-import type { Propose } from "./replica.ts";
+import { inSlices } from "./in-slices.ts";
+import type { Propose } from "./proposing.ts";
 
 /** Sessions per command: one that is so large that others wait for it would be noticed. */
 const BATCH = 1_000;
@@ -30,27 +31,41 @@ export class Gateways {
     return gateway;
   }
 
-  /** Settles when all of its sessions are released, or the service has stopped. */
+  /** Settles when all of its sessions are released, or this leadership has ended. */
   async down(gateway: number): Promise<void> {
     this.#peers.delete(gateway);
-    // First it is kept from opening more; only then the list of what it has is complete.
-    if (!(await this.#release(gateway, []))) return;
-    const sessions: number[] = [];
-    for (const session of this.#parts.state().sessions()) {
-      if (session.gateway === gateway) sessions.push(session.incarnation);
-    }
-    for (let i = 0; i < sessions.length; i += BATCH) {
-      if (!(await this.#release(gateway, sessions.slice(i, i + BATCH)))) return;
-    }
+    await this.#end([gateway], (owner) => owner === gateway);
   }
 
-  /** After a start no gateway of the state is alive: each registers anew. */
+  /** No gateway of an earlier leadership is alive for this one: each registers anew. */
   async allDown(): Promise<void> {
-    const gateways = new Set(this.#parts.state().gateways());
-    for (const session of this.#parts.state().sessions()) {
-      if (session.gateway !== 0) gateways.add(session.gateway);
+    const { state } = this.#parts;
+    const known = [...state().gateways()].filter((gateway) => !this.#peers.has(gateway));
+    await this.#end(known, (owner) => owner !== 0 && !this.#peers.has(owner));
+  }
+
+  async #end(gateways: readonly number[], isGone: (gateway: number) => boolean): Promise<void> {
+    const { state, background } = this.#parts;
+    // First they are kept from opening more; only then the list of what they have is complete.
+    const refused = await Promise.all(gateways.map((gateway) => this.#release(gateway, [])));
+    if (refused.includes(false)) return;
+    const held = new Map<number, number[]>();
+    const whole = await inSlices(
+      state().sessions(),
+      ({ gateway, incarnation }) => {
+        if (!isGone(gateway)) return;
+        const sessions = held.get(gateway);
+        if (sessions === undefined) held.set(gateway, [incarnation]);
+        else sessions.push(incarnation);
+      },
+      () => background.stopped,
+    );
+    if (!whole) return;
+    for (const [gateway, sessions] of held) {
+      for (let i = 0; i < sessions.length; i += BATCH) {
+        if (!(await this.#release(gateway, sessions.slice(i, i + BATCH)))) return;
+      }
     }
-    for (const gateway of gateways) await this.down(gateway);
   }
 
   #release(gateway: number, sessions: readonly number[]): Promise<boolean> {

@@ -1,5 +1,3 @@
-export { LogError } from "./log/damage.ts";
-export type { Durability } from "./log/log.ts";
 export { stampRecord } from "./record-stamp.ts";
 export {
   createSessionService,

@@ -440,7 +440,7 @@ describe("its end", () => {
   });
 
   test("too many commands that wait are refused as overloaded", async () => {
-    const h = await Harness.start({ maxWaiting: 10 });
+    const h = await Harness.start({ maxProposals: 10 });
     const gateway = await h.sessions.register(idlePeer);
     const opened = await h.sessions.open(openRequest(gateway));
     const outcomes = await Promise.allSettled(

@@ -1,8 +1,15 @@
-/** The session service of one process: the state, its log, and what has to happen by itself. */
-import type { Clock, Lifecycle, Logger, Timers } from "@canopy/base";
+/** The session service: the state as a group of Raft, and what its leader does. */
+import { type Clock, Deferred, type Lifecycle, type Logger, type Timers } from "@canopy/base";
+import {
+  type GroupId,
+  type GroupOptions,
+  NONE,
+  type RaftGroup,
+  type RaftHost,
+  type ReplicaId,
+} from "@canopy/raft";
 import {
   type DeliveryChanges,
-  type EffectSink,
   type GatewayPeer,
   type Opened,
   type OpenRequest,
@@ -17,25 +24,18 @@ import {
   type SubscribeResult,
   type UnsubscribeRequest,
 } from "@canopy/session";
-import { Background } from "./background.ts";
-import { Claims } from "./claims.ts";
-import { Cleanup } from "./cleanup.ts";
-import { Deadlines } from "./deadlines.ts";
-import { Gateways } from "./gateways.ts";
+import { notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
-import type { Disk } from "./log/disk.ts";
-import { type Durability, LocalLog } from "./log/log.ts";
-import { type Propose, Replica } from "./replica.ts";
-import { RouteStream } from "./route-stream.ts";
-import { Subscribing } from "./subscribing.ts";
-import { WillPublisher } from "./will-publisher.ts";
+import { Leading, type LeadingParts } from "./leading.ts";
+import { propose } from "./proposing.ts";
+import { Replica } from "./replica.ts";
 
 export interface SessionServiceOptions {
-  /**
-   * Of the log, and of nothing else. It is not locked here: the standalone opens its LevelDB first,
-   * which refuses a second process.
-   */
-  readonly directory: string;
+  /** Where the group runs; started before this and stopped after it, by who made it. */
+  readonly host: Pick<RaftHost, "open" | "close">;
+  readonly group: GroupId;
+  /** The first voters, where this node does not have the group yet. */
+  readonly bootstrap?: GroupOptions["bootstrap"];
   /** Number of shards of the cluster; fixed when it is created. */
   readonly shards: number;
   readonly clock: Clock;
@@ -43,28 +43,30 @@ export interface SessionServiceOptions {
   readonly logger: Logger;
   /** May refuse or wait until its owner has started: it is asked again. */
   readonly routeSink: RouteSink;
-  readonly durability: Durability;
-  /** Bytes of log after which a snapshot is taken; default 64 MiB. */
-  readonly snapshotEvery?: number;
-  /** Commands, claims and subscribes that may wait, each; default 100,000. */
+  /** Claims and subscribes that may wait, each; default 100,000. */
   readonly maxWaiting?: number;
   /** How often, and how long at most, the owner of a claimed session is asked, ms. */
   readonly claimRepeat?: number;
   readonly claimTimeout?: number;
-  /** For tests: where the log is. */
-  readonly disk?: Disk;
 }
 
-const SNAPSHOT_EVERY = 64 * 1024 * 1024;
 const MAX_WAITING = 100_000;
 /** Sessions per command. */
 const PART = 1_000;
 const CLAIM_REPEAT = 1_000;
 const CLAIM_TIMEOUT = 10_000;
 
+/**
+ * start() settles when this replica leads and has begun to, or knows who leads; it rejects where the
+ * state can't be read.
+ */
 export interface SessionService extends Lifecycle {
+  /** Answered by the leader alone; the others refuse with `not-leader`, but for counts(). */
   readonly sessions: Sessions;
+  /** Of what is applied here. */
   readonly queries: SessionQueries;
+  /** Whether this replica leads, and what the leader has to do is being done here. */
+  readonly leading: boolean;
 }
 
 export function createSessionService(options: SessionServiceOptions): SessionService {
@@ -74,64 +76,31 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     stop: () => service.stop(),
     sessions: service,
     queries: service.queries,
+    get leading() {
+      return service.leading;
+    },
   };
 }
 
 class Service implements Sessions, Lifecycle {
+  readonly #options: SessionServiceOptions;
   readonly #replica: Replica;
-  readonly #log: LocalLog;
-  readonly #background: Background;
-  readonly #routes: RouteStream;
-  readonly #wills: WillPublisher;
-  readonly #cleanup: Cleanup;
-  readonly #deadlines: Deadlines;
-  readonly #gateways: Gateways;
-  readonly #claims: Claims;
-  readonly #subscribing: Subscribing;
-  readonly #propose: Propose;
+  readonly #clock: GroupClock;
   readonly queries: SessionQueries;
-  #stage: "new" | "live" | "stopped" = "new";
+  readonly #leaderKnown = new Deferred();
+  #opening: Promise<RaftGroup> | undefined;
+  #group: RaftGroup | undefined;
+  /** What the group says; acted on from when it is open. */
+  #isLeader = false;
+  #leader: string | undefined;
+  #leading: Leading | undefined;
+  #stopped = false;
 
   constructor(options: SessionServiceOptions) {
-    const { clock, timers, logger, shards, routeSink: sink } = options;
-    const maxWaiting = options.maxWaiting ?? MAX_WAITING;
-    const groupClock = new GroupClock(clock);
-    this.#replica = new Replica(shards, groupClock, logger, () => this.#afterBatch());
-    this.#log = openLog(options, this.#replica, maxWaiting);
-    const propose: Propose = (proposal) => this.#replica.propose(this.#log, proposal);
+    this.#options = options;
+    this.#clock = new GroupClock(options.clock);
+    this.#replica = new Replica(options.shards, options.logger, () => this.#leading?.afterBatch());
     const state = () => this.#replica.state;
-    const background = new Background(clock, timers, logger);
-    this.#propose = propose;
-    this.#background = background;
-    this.#routes = new RouteStream(sink, background);
-    this.#wills = new WillPublisher({
-      sink,
-      clock,
-      logger,
-      propose,
-      background,
-      onIdle: (incarnation) => this.#willsDone(incarnation),
-    });
-    const isBusy = (incarnation: number) => this.#wills.isBusy(incarnation);
-    this.#cleanup = new Cleanup({ sink, propose, background, isBusy });
-    this.#deadlines = new Deadlines({ clock: groupClock, timers, state, propose, background });
-    this.#gateways = new Gateways({ state, propose, background });
-    this.#claims = new Claims({
-      timers,
-      state,
-      maxWaiting,
-      repeat: options.claimRepeat ?? CLAIM_REPEAT,
-      timeout: options.claimTimeout ?? CLAIM_TIMEOUT,
-      peer: (gateway) => this.#gateways.peer(gateway),
-      open: (request) => propose({ type: "open", request }),
-    });
-    this.#subscribing = new Subscribing({
-      shards,
-      sink,
-      routes: this.#routes,
-      propose,
-      maxWaiting,
-    });
     this.queries = {
       routes: () => state().routes(),
       lowest: (filter, shard) => state().lowest(filter, shard),
@@ -141,96 +110,138 @@ class Service implements Sessions, Lifecycle {
   }
 
   async start(): Promise<void> {
-    await this.#log.open();
-    const { state } = this.#replica;
-    for (const { incarnation, deadline } of state.sessions()) {
-      this.#deadlines.set(incarnation, deadline);
-    }
-    for (const will of state.pendingWills()) this.#wills.add(will);
-    for (const incarnation of state.ended()) this.#cleanup.add(incarnation);
-    this.#replica.goLive(this.#effects());
-    this.#stage = "live";
-    await this.#gateways.allDown();
-    this.#afterBatch();
+    const { host, group, bootstrap } = this.#options;
+    this.#opening = host.open({
+      group,
+      machine: this.#replica,
+      listener: {
+        onLeading: (leading) => this.#onLeading(leading),
+        onLeader: (leader, node) => this.#onLeader(leader, node),
+      },
+      ...(bootstrap && { bootstrap }),
+    });
+    this.#group = await this.#opening;
+    this.#update();
+    await this.#leaderKnown.promise;
   }
 
   async stop(): Promise<void> {
-    this.#stage = "stopped";
-    this.#background.stop();
-    this.#deadlines.stop();
-    this.#claims.stop();
-    this.#subscribing.stop();
-    await this.#log.close();
+    this.#stopped = true;
+    this.#update();
+    this.#leaderKnown.resolve();
+    // One that is being opened has to be open before it can be closed.
+    await this.#opening?.catch(() => {});
+    await this.#options.host.close(this.#options.group);
   }
 
-  register(peer: GatewayPeer): Promise<number> {
-    return this.#gateways.register(peer);
+  get leading(): boolean {
+    return this.#leading !== undefined;
   }
 
-  gatewayDown(gateway: number): Promise<void> {
-    return this.#gateways.down(gateway);
+  async register(peer: GatewayPeer): Promise<number> {
+    return this.#leads().gateways.register(peer);
+  }
+
+  async gatewayDown(gateway: number): Promise<void> {
+    await this.#leads().gateways.down(gateway);
   }
 
   async open(request: OpenRequest): Promise<Opened> {
-    if (this.#stage !== "live") throw notRunning();
+    const { gateways, claims } = this.#leads();
     // Asked here too: one that is down must not make the present owner stop.
-    if (this.#gateways.peer(request.gateway) === undefined) throw notAlive();
-    return this.#claims.open(request);
+    if (gateways.peer(request.gateway) === undefined) {
+      throw new SessionError("stale", "the gateway is down or not known");
+    }
+    return claims.open(request);
   }
 
   async release(request: ReleaseRequest): Promise<void> {
-    await this.#propose({ type: "release", request });
+    await this.#leads().propose({ type: "release", request });
   }
 
-  subscribe(request: SubscribeRequest): Promise<SubscribeResult> {
-    if (this.#stage !== "live") return Promise.reject(notRunning());
-    return this.#subscribing.subscribe(request);
+  async subscribe(request: SubscribeRequest): Promise<SubscribeResult> {
+    return this.#leads().subscribing.subscribe(request);
   }
 
   async unsubscribe(request: UnsubscribeRequest): Promise<readonly boolean[]> {
-    const existed = await this.#propose({ type: "unsubscribe", request });
+    const existed = await this.#leads().propose({ type: "unsubscribe", request });
     if (existed === undefined) throw new SessionError("stale", "somebody else has the session");
     return existed;
   }
 
   async progress(batch: readonly Progress[]): Promise<void> {
-    await Promise.all(
-      inParts(batch).map((part) => this.#propose({ type: "progress", batch: part })),
-    );
+    const { propose } = this.#leads();
+    await Promise.all(inParts(batch).map((part) => propose({ type: "progress", batch: part })));
   }
 
   async deliveries(batch: readonly DeliveryChanges[]): Promise<void> {
-    await Promise.all(
-      inParts(batch).map((part) => this.#propose({ type: "deliveries", batch: part })),
-    );
+    const { propose } = this.#leads();
+    await Promise.all(inParts(batch).map((part) => propose({ type: "deliveries", batch: part })));
   }
 
   counts(): SessionCounts {
     return this.#replica.state.counts();
   }
 
-  /** Effects take notes only; what they lead to is begun when their batch is applied. */
-  #effects(): EffectSink {
+  /** Throws where this replica does not lead. */
+  #leads(): Leading {
+    if (this.#leading !== undefined) return this.#leading;
+    throw this.#whyNot();
+  }
+
+  #whyNot(): SessionError {
+    return this.#stopped ? stopped() : notLeader(this.#leader);
+  }
+
+  #onLeader(leader: ReplicaId, node: string | undefined): void {
+    const isOther = leader !== NONE && leader !== this.#group?.status.replica;
+    this.#leader = isOther ? node : undefined;
+    if (isOther) this.#leaderKnown.resolve();
+  }
+
+  #onLeading(leading: boolean): void {
+    this.#isLeader = leading;
+    this.#update();
+  }
+
+  /** Begins or ends to lead, as the group says. */
+  #update(): void {
+    const group = this.#group;
+    const leads = this.#isLeader && !this.#stopped && group !== undefined;
+    if (leads === this.leading) return;
+    if (leads) {
+      void this.#begin(group);
+    } else {
+      this.#replica.follow();
+      this.#leading?.end(this.#whyNot());
+      this.#leading = undefined;
+    }
+  }
+
+  async #begin(group: RaftGroup): Promise<void> {
+    this.#clock.resume(this.#replica.state.clock);
+    const leading = new Leading(this.#leadingParts(group));
+    this.#leading = leading;
+    this.#replica.lead(leading.effects);
+    await leading.begin();
+    this.#leaderKnown.resolve();
+  }
+
+  #leadingParts(group: RaftGroup): LeadingParts {
+    const { clock, timers, logger, routeSink, shards, maxWaiting } = this.#options;
     return {
-      route: (filter, add) => this.#routes.add({ filter, add }),
-      deadline: (incarnation, at) => this.#deadlines.set(incarnation, at),
-      released: (clientId) => this.#claims.released(clientId),
-      willPending: (will) => this.#wills.add(will),
-      ended: (incarnation) => this.#cleanup.add(incarnation),
+      clock,
+      groupClock: this.#clock,
+      timers,
+      logger,
+      sink: routeSink,
+      state: () => this.#replica.state,
+      propose: (proposal) => propose(group, this.#clock, proposal),
+      shards,
+      maxWaiting: maxWaiting ?? MAX_WAITING,
+      claimRepeat: this.#options.claimRepeat ?? CLAIM_REPEAT,
+      claimTimeout: this.#options.claimTimeout ?? CLAIM_TIMEOUT,
     };
-  }
-
-  #afterBatch(): void {
-    if (this.#stage !== "live") return;
-    this.#routes.flush();
-    this.#wills.flush();
-    this.#cleanup.flush();
-    this.#deadlines.arm();
-  }
-
-  #willsDone(incarnation: number): void {
-    this.#cleanup.idle(incarnation);
-    if (this.#stage === "live") this.#cleanup.flush();
   }
 }
 
@@ -239,26 +250,4 @@ function inParts<T>(batch: readonly T[]): (readonly T[])[] {
   const parts: (readonly T[])[] = [];
   for (let i = 0; i < batch.length; i += PART) parts.push(batch.slice(i, i + PART));
   return parts;
-}
-
-function openLog(options: SessionServiceOptions, machine: Replica, maxWaiting: number): LocalLog {
-  const { directory, logger, durability, disk } = options;
-  const snapshotEvery = options.snapshotEvery ?? SNAPSHOT_EVERY;
-  return new LocalLog({
-    directory,
-    machine,
-    logger,
-    durability,
-    snapshotEvery,
-    maxWaiting,
-    ...(disk && { disk }),
-  });
-}
-
-function notRunning(): SessionError {
-  return new SessionError("closed", "the session service is not running");
-}
-
-function notAlive(): SessionError {
-  return new SessionError("stale", "the gateway is down or not known");
 }

@@ -5,13 +5,16 @@ import {
   type SubscribeRequest,
   type SubscribeResult,
 } from "@canopy/session";
-import type { Propose } from "./replica.ts";
+import { indeterminate } from "./errors.ts";
+import type { Propose } from "./proposing.ts";
 import type { RouteStream } from "./route-stream.ts";
 import { Turn } from "./turn.ts";
 
 interface Asked {
   readonly request: SubscribeRequest;
   readonly answer: Deferred<SubscribeResult>;
+  /** The command is on its way or applied: whoever stops waiting can't say that nothing was done. */
+  proposed: boolean;
 }
 
 interface Parts {
@@ -41,23 +44,22 @@ export class Subscribing {
     if (this.#waiting.size >= this.#parts.maxWaiting) {
       return Promise.reject(new SessionError("overloaded", "too many subscribes wait"));
     }
-    const asked = { request, answer: new Deferred<SubscribeResult>() };
+    const asked = { request, answer: new Deferred<SubscribeResult>(), proposed: false };
     this.#waiting.add(asked);
     this.#turn.add(asked);
     return asked.answer.promise;
   }
 
   /** Nothing waits any more. */
-  stop(): void {
-    for (const { answer } of this.#waiting) {
-      answer.reject(new SessionError("closed", "the session service has stopped"));
-    }
+  stop(why: SessionError): void {
+    for (const { answer, proposed } of this.#waiting)
+      answer.reject(proposed ? indeterminate() : why);
     this.#waiting.clear();
   }
 
   async #answer(batch: readonly Asked[]): Promise<void> {
     try {
-      const results = await this.#commit(batch.map(({ request }) => request));
+      const results = await this.#commit(batch);
       await this.#parts.routes.settled();
       for (const [i, { answer }] of batch.entries()) settle(answer, results[i]);
     } catch (cause) {
@@ -66,9 +68,7 @@ export class Subscribing {
     for (const asked of batch) this.#waiting.delete(asked);
   }
 
-  async #commit(
-    requests: readonly SubscribeRequest[],
-  ): Promise<readonly (SubscribeResult | undefined)[]> {
+  async #commit(batch: readonly Asked[]): Promise<readonly (SubscribeResult | undefined)[]> {
     const heads = await this.#parts.sink.heads();
     if (heads.length !== this.#parts.shards) {
       throw new SessionError(
@@ -76,6 +76,8 @@ export class Subscribing {
         `${heads.length} heads of ${this.#parts.shards} shards`,
       );
     }
+    for (const asked of batch) asked.proposed = true;
+    const requests = batch.map(({ request }) => request);
     return this.#parts.propose({ type: "subscribe", heads, requests });
   }
 }

@@ -2,8 +2,8 @@ import { type Clock, Deque, type Logger } from "@canopy/base";
 import type { PendingWill, RouteSink, SessionKey } from "@canopy/session";
 import { StoreError } from "@canopy/store";
 import type { Background } from "./background.ts";
+import type { Propose } from "./proposing.ts";
 import { stampRecord } from "./record-stamp.ts";
-import type { Propose } from "./replica.ts";
 import { Turn } from "./turn.ts";
 
 /** Wills on their way at the same time: when a gateway dies, all of its clients' fall due. */
@@ -58,7 +58,7 @@ export class WillPublisher {
 
   /** Starts as many as may be on their way. Not from within a command's effects. */
   flush(): void {
-    while (this.#inFlight < IN_FLIGHT) {
+    while (this.#inFlight < IN_FLIGHT && !this.#parts.background.stopped) {
       const job = this.#queue.shift();
       if (job === undefined) return;
       this.#inFlight++;

@@ -1,5 +1,5 @@
 /** A session service over real files and a fake clock, and what its neighbours saw. */
-import { type Logger, silentLogger } from "@canopy/base";
+import { silentLogger } from "@canopy/base";
 import {
   EXPIRY_NEVER,
   type Opened,
@@ -16,6 +16,7 @@ import {
   type SessionService,
   type SessionServiceOptions,
 } from "../src/service.ts";
+import { RaftNode, type RaftNodeOptions } from "./raft-node.ts";
 
 export const SHARDS = 4;
 
@@ -55,67 +56,74 @@ export class FakeStores implements RouteSink {
   }
 }
 
+export type HarnessOptions = Partial<SessionServiceOptions & RaftNodeOptions>;
+
+/** A service whose group has no other voter. */
 export class Harness {
   readonly time = new FakeTime();
+  readonly raftTime = new FakeTime();
   readonly stores = new FakeStores();
   readonly directory: string;
+  raft: RaftNode;
   service: SessionService;
-  #options: Partial<SessionServiceOptions>;
+  #options: HarnessOptions;
 
-  private constructor(directory: string, options: Partial<SessionServiceOptions>) {
+  private constructor(directory: string, options: HarnessOptions) {
     this.directory = directory;
     this.#options = options;
-    this.service = this.#create();
+    this.raft = this.#createRaft();
+    this.service = this.#createService();
   }
 
-  static async start(options: Partial<SessionServiceOptions> = {}): Promise<Harness> {
+  static async start(options: HarnessOptions = {}): Promise<Harness> {
     const scope = testScope();
     const harness = new Harness(options.directory ?? (await tempDir(scope)), options);
-    scope.defer(() => harness.service.stop());
-    await harness.service.start();
+    scope.defer(() => harness.stop());
+    await harness.#start();
     return harness;
   }
 
-  /** A new life of the process over the same files. */
-  async restart(options: Partial<SessionServiceOptions> = {}): Promise<void> {
+  async stop(): Promise<void> {
     await this.service.stop();
+    await this.raft.stop();
+  }
+
+  /** A new life of the process over the same files. */
+  async restart(options: HarnessOptions = {}): Promise<void> {
+    await this.stop();
     this.#options = { ...this.#options, ...options };
-    this.service = this.#create();
-    await this.service.start();
+    this.raft = this.#createRaft();
+    this.service = this.#createService();
+    await this.#start();
   }
 
   get sessions(): SessionService["sessions"] {
     return this.service.sessions;
   }
 
-  #create(): SessionService {
+  async #start(): Promise<void> {
+    await this.raft.start();
+    await this.service.start();
+  }
+
+  #createRaft(): RaftNode {
+    const { directory, raftTime } = this;
+    return new RaftNode({ directory, raftTime, ...this.#options });
+  }
+
+  #createService(): SessionService {
     return createSessionService({
-      directory: this.directory,
+      host: this.raft.host,
+      group: 0,
+      bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
       shards: SHARDS,
       clock: this.time,
       timers: this.time,
       logger: silentLogger,
       routeSink: this.stores,
-      durability: "os",
       ...this.#options,
     });
   }
-}
-
-export interface LoggedLine {
-  readonly level: string;
-  readonly fields: object;
-  readonly message: string;
-}
-
-/** Remembers what was logged. */
-export function memoryLogger(): Logger & { readonly lines: LoggedLine[] } {
-  const lines: LoggedLine[] = [];
-  const at = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields, message });
-  };
-  const [trace, debug, info, warn, error] = ["trace", "debug", "info", "warn", "error"].map(at);
-  return { trace, debug, info, warn, error, lines } as Logger & { lines: LoggedLine[] };
 }
 
 export const idlePeer = { stop: () => {} };

@@ -1,31 +1,36 @@
-/**
- * Proposes numbers to the log in the directory given, many at a time, and prints each one when it
- * has been acknowledged, until it is killed.
- */
-import { silentLogger } from "@canopy/base";
-import { LocalLog } from "../src/log/log.ts";
-import { Recorder } from "./recorder.ts";
+// Opens sessions one after the other until it is killed, and prints the number of each that is open:
+//   node kill-child.ts DIRECTORY
+import { silentLogger, systemClock, systemTimers } from "@canopy/base";
+import { createSessionService } from "../src/index.ts";
+import { FakeStores, idlePeer, openRequest, SHARDS } from "./harness.ts";
+import { RaftNode } from "./raft-node.ts";
 
-const directory = process.argv[2] as string;
-const recorder = new Recorder();
-const log = new LocalLog({
-  directory,
-  machine: recorder,
+const directory = process.argv[2];
+if (directory === undefined) throw new Error("no directory");
+const raftTime = { ...systemClock, ...systemTimers };
+const node = new RaftNode({ directory, raftTime, durability: "sync", snapshotEvery: 20_000 });
+await node.start();
+const service = createSessionService({
+  host: node.host,
+  group: 0,
+  bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
+  shards: SHARDS,
+  clock: systemClock,
+  timers: systemTimers,
   logger: silentLogger,
-  durability: "sync",
-  snapshotEvery: 30_000,
-  segmentBytes: 10_000,
+  routeSink: new FakeStores(),
 });
-await log.open();
-let next = Number(recorder.commands.at(-1) ?? 0) + 1;
-
-async function client(): Promise<never> {
-  for (;;) {
-    const number = next++;
-    await log.propose(Buffer.from(String(number)));
-    // A pipe is written before this returns.
-    process.stdout.write(`${number}\n`);
-  }
+await service.start();
+const gateway = await service.sessions.register(idlePeer);
+let next = service.sessions.counts().sessions + 1;
+for (;;) {
+  // several at once: they share a write, and are acknowledged together
+  const numbers = Array.from({ length: 1 + (next % 50) }, () => next++);
+  const opened = numbers.map(async (number) => {
+    const { sessionPresent } = await service.sessions.open(
+      openRequest(gateway, { clientId: `client-${number}` }),
+    );
+    process.stdout.write(`${number} ${sessionPresent}\n`);
+  });
+  await Promise.all(opened);
 }
-
-await Promise.all(Array.from({ length: 20 }, client));

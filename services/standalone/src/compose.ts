@@ -10,6 +10,7 @@ import {
 } from "@canopy/base";
 import type { Config } from "@canopy/config";
 import { Gateway } from "@canopy/gateway";
+import { aloneTransport, createHost, openStorage, type RaftHost } from "@canopy/raft";
 import { createSessionService } from "@canopy/session-service";
 import type { Store } from "@canopy/store";
 import { openLevelStore } from "@canopy/store-leveldb";
@@ -45,6 +46,16 @@ export function compose(config: Config, logger: Logger, version: string): Standa
     stop: () => stack.stop(),
   };
 }
+
+/** The only node, and the only voter of its group. */
+const NODE = "standalone";
+const SESSIONS = { group: 0, replica: 1 };
+/** ms. With one voter nobody is waited for: it says how long a command waits for a disk that fails. */
+const RAFT_TICK = 100;
+const ELECTION_TICKS = 10;
+const HEARTBEAT_TICKS = 1;
+const MAX_PROPOSALS = 100_000;
+const MAX_PROPOSAL_BYTES = 256 * 1024 * 1024;
 
 function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
   return openLevelStore({
@@ -90,11 +101,11 @@ function assemble(
   });
   const sessionService = createSessionService({
     ...common,
-    directory: join(config.data, "sessions"),
+    host: addRaft(config, logger, stack),
+    group: SESSIONS.group,
+    bootstrap: { replica: SESSIONS.replica, voters: new Map([[SESSIONS.replica, NODE]]) },
     shards: config.store.shards,
     routeSink: storeService.routeSink,
-    durability: config.store.durability,
-    snapshotEvery: config.session.snapshotEvery,
   });
   const authenticator = authentication(config.auth, common);
   // sessions are recovered first: the store service asks them for their routes
@@ -115,6 +126,34 @@ function assemble(
       authorizer: allowAll,
       topics,
       random: systemRandom,
+    }),
+  );
+}
+
+function addRaft({ data, store, session }: Config, logger: Logger, stack: Stack): RaftHost {
+  const common = { timers: systemTimers, random: systemRandom, logger };
+  const storage = openStorage({
+    ...common,
+    directory: join(data, "raft"),
+    durability: store.durability,
+  });
+  stack.add(storage);
+  return stack.add(
+    createHost({
+      ...common,
+      node: NODE,
+      storage,
+      transport: aloneTransport,
+      clock: systemClock,
+      defer: setImmediate,
+      tick: RAFT_TICK,
+      electionTicks: ELECTION_TICKS,
+      heartbeatTicks: HEARTBEAT_TICKS,
+      maxProposals: MAX_PROPOSALS,
+      maxProposalBytes: MAX_PROPOSAL_BYTES,
+      snapshotEvery: session.snapshotEvery,
+      // Nobody is behind.
+      keepTail: 0,
     }),
   );
 }

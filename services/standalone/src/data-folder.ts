@@ -6,7 +6,8 @@ export class DataFolderError extends Error {
   override readonly name = "DataFolderError";
 }
 
-const FORMAT = 1;
+/** 2: sessions are kept by Raft; before, in a log of their own in `sessions`. */
+const FORMAT = 2;
 const FILE = "canopy.json";
 
 interface Description {
@@ -25,6 +26,12 @@ export async function prepareDataFolder(folder: string, shards: number): Promise
   if (known.format > FORMAT) {
     throw new DataFolderError(
       `${folder} is of format ${known.format}, this version reads ${FORMAT}: use a newer version`,
+    );
+  }
+  if (known.format < FORMAT) {
+    throw new DataFolderError(
+      `${folder} is of format ${known.format}, of a version before the first release, which this one ` +
+        "does not read: use another folder, or remove this one and everything in it",
     );
   }
   if (known.shards !== shards) {

@@ -105,9 +105,14 @@ describe("what is wrong is said in one line, with exit code 2", () => {
     await expectRefusal(run(args), /store\.shards=2/);
   });
 
-  test("a data folder of a newer format, or with a damaged description", async () => {
+  test("a data folder of another format, or with a damaged description", async () => {
     const data = await tempDir();
-    await writeFile(join(data, "canopy.json"), '{"format":2,"shards":4}');
+    await writeFile(join(data, "canopy.json"), '{"format":1,"shards":4}');
+    await expectRefusal(
+      run(["--data", data, ...anywhere]),
+      /before the first release.*another folder/,
+    );
+    await writeFile(join(data, "canopy.json"), '{"format":3,"shards":4}');
     await expectRefusal(run(["--data", data, ...anywhere]), /use a newer version/);
     await writeFile(join(data, "canopy.json"), "{");
     await expectRefusal(run(["--data", data, ...anywhere]), /is damaged/);

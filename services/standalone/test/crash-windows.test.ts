@@ -104,9 +104,11 @@ describe.each(["kill -9", "SIGTERM"])("after %s", (how) => {
     }
     // what is written after one of these may still be about the one before, not about the first
     for (const messageId of ids.slice(0, 5)) {
-      const before = await sessionLogSize(broker.data);
+      const before = await sessionsWritten(broker.data);
       subscriber.send({ cmd: "puback", messageId });
-      await waitFor(async () => (await sessionLogSize(broker.data)) > before, { what: "progress" });
+      await waitFor(async () => (await sessionsWritten(broker.data)) > before, {
+        what: "progress",
+      });
     }
 
     await crash(broker);
@@ -228,9 +230,13 @@ describe.each(["kill -9", "SIGTERM"])("after %s", (how) => {
   );
 });
 
-async function sessionLogSize(data: string): Promise<number> {
-  const folder = join(data, "sessions");
-  let sum = 0;
-  for (const name of await readdir(folder)) sum += (await stat(join(folder, name))).size;
-  return sum;
+/** When the log of the sessions was written last. */
+async function sessionsWritten(data: string): Promise<number> {
+  const folder = join(data, "raft");
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".seg"));
+  return Math.max(
+    ...(await Promise.all(names.map((name) => stat(join(folder, name))))).map(
+      ({ mtimeMs }) => mtimeMs,
+    ),
+  );
 }

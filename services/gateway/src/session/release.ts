@@ -18,10 +18,23 @@ export function releaseSession(gateway: Gateway, client: Client, ending: Ending)
 
 /** Gives back a session with which nothing was done. Repeated until it is committed. */
 export function giveBack(gateway: Gateway, client: Client): void {
-  const { incarnation, epoch } = client;
+  gateway.releasing(client, commit(gateway, untouched(client.incarnation, client.epoch)));
+}
+
+/**
+ * The session service takes this gateway for the owner of a session that it was never told of: an
+ * open whose answer was lost was applied after all. Not repeated, since it is asked again.
+ */
+export function notHere(gateway: Gateway, incarnation: number, epoch: number): void {
+  gateway.sessions.release(untouched(incarnation, epoch)).catch((error: unknown) => {
+    gateway.logger.warn({ error, incarnation }, "a session that is not here can't be released");
+  });
+}
+
+/** Without its will: no connection was accepted with it. */
+function untouched(incarnation: number, epoch: number): ReleaseRequest {
   const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
-  const request = { incarnation, epoch, will: "drop", expiry: undefined, ...nothing } as const;
-  gateway.releasing(client, commit(gateway, request));
+  return { incarnation, epoch, will: "drop", expiry: undefined, ...nothing };
 }
 
 async function release(gateway: Gateway, client: Client, ending: Ending): Promise<void> {

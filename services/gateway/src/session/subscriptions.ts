@@ -1,7 +1,7 @@
 import { LazyMap } from "@canopy/base";
 import { REASON } from "@canopy/codec";
 import { DELIVERY, Delivery, type GrantedSubscription } from "@canopy/connection";
-import type { Opened, Subscription } from "@canopy/session";
+import { type Opened, SessionError, type Subscription } from "@canopy/session";
 import { matchesFilter, parseFilter, shardsOfFilter } from "@canopy/topic";
 import type { Client } from "../client.ts";
 import { Sub, type SubDelivery, type SubState } from "../delivery/sub.ts";
@@ -132,6 +132,7 @@ export class Subscriptions {
         this.#client.touch();
         for (const change of changes) this.#granted(change, heads);
       } catch (error) {
+        refuseToGuess(error);
         this.#gateway.logger.warn({ error }, "a subscription can't be made");
         for (const change of changes.toReversed()) this.#undo(change);
         settle(granted.map(() => REASON.unspecifiedError));
@@ -154,6 +155,7 @@ export class Subscriptions {
           sub !== undefined && subs.indexOf(sub) === i;
         settle(subs.map((sub, i) => (ended(sub, i) ? REASON.success : none)));
       } catch (error) {
+        refuseToGuess(error);
         this.#gateway.logger.warn({ error }, "a subscription can't be ended");
         for (const sub of found) sub.draining = false;
         settle(filters.map(() => REASON.unspecifiedError));
@@ -359,4 +361,13 @@ export class Subscriptions {
     this.#exit(sub);
     for (const reader of this.#client.outbox.readers) reader?.subs.delete(sub);
   }
+}
+
+/**
+ * Throws on, which closes the connection, where it may still be done later: an error in the SUBACK or
+ * UNSUBACK would be a lie then, and so would success. What comes of it the session says at the next
+ * connection, and a client that had no answer asks again.
+ */
+function refuseToGuess(error: unknown): void {
+  if (error instanceof SessionError && error.code === "indeterminate") throw error;
 }

@@ -1,0 +1,19 @@
+/** What the service's callers are told when it can't do what they ask. */
+import { SessionError } from "@canopy/session";
+
+export function notLeader(leader: string | undefined): SessionError {
+  const who = leader === undefined ? "no node is known to lead" : `${leader} leads`;
+  return new SessionError("not-leader", `${who} the sessions`, { leader });
+}
+
+export function indeterminate(): SessionError {
+  return new SessionError("indeterminate", "it is not known whether it will be done");
+}
+
+export function stopped(): SessionError {
+  return new SessionError("closed", "the session service is not running");
+}
+
+export function isIndeterminate(error: unknown): boolean {
+  return error instanceof SessionError && error.code === "indeterminate";
+}

@@ -1,0 +1,58 @@
+/** Commands on their way through the group, and its answers as results or errors. */
+
+import type { Answer, RaftGroup } from "@canopy/raft";
+import { type Command, encodeCommand, type Results, SessionError } from "@canopy/session";
+import { indeterminate, notLeader } from "./errors.ts";
+import type { GroupClock } from "./group-clock.ts";
+import { Failure } from "./replica.ts";
+
+type Untimed<C> = C extends unknown ? Omit<C, "at"> : never;
+
+/** A command without its time, which it gets when it is proposed. */
+export type Proposal = Untimed<Command>;
+
+/**
+ * Settles when the command is committed and applied. Rejects with a SessionError.
+ *
+ * What is `indeterminate` may still be applied, but then it is in the log before everything that is
+ * proposed after that answer. And applied twice in a row every command does what it does once, but
+ * for gateway-up and open. So who needs it done proposes it again, and no table of what was applied
+ * is kept (`Origin` of the group). What each caller does:
+ *
+ * - progress, deliveries, release, gateway-down, tick, expire, fire-will, will-done, ended-cleaned:
+ *   again, until it is committed.
+ * - open: the claim fails, and what it may have opened is released (leading.ts).
+ * - subscribe, unsubscribe: the gateway closes the connection instead of answering, as the client can
+ *   be told neither that it was done nor that it was not.
+ * - gateway-up: may leave a gateway that nobody is. It opens nothing, and the next leader ends it.
+ */
+export type Propose = <P extends Proposal>(proposal: P) => Promise<Results[P["type"]]>;
+
+export async function propose<P extends Proposal>(
+  group: RaftGroup,
+  clock: GroupClock,
+  proposal: P,
+): Promise<Results[P["type"]]> {
+  const command = { ...proposal, at: clock.now() } as unknown as Command;
+  const result = resultOf(await group.propose(encodeCommand(command)));
+  if (result instanceof Failure) throw result.error;
+  return result as Results[P["type"]];
+}
+
+function resultOf(answer: Answer): unknown {
+  switch (answer.type) {
+    case "committed":
+      return answer.result;
+    case "notLeader":
+      throw notLeader(answer.node);
+    case "overloaded":
+      throw new SessionError("overloaded", "too many session commands wait");
+    case "indeterminate":
+      throw indeterminate();
+    case "unavailable":
+      throw new SessionError("unavailable", `session log: ${answer.message}`);
+    case "repeated":
+    case "gap":
+      throw new Error(`answer to a command with an origin: ${answer.type}`);
+  }
+}

@@ -1,0 +1,108 @@
+/** Three session services over three nodes of one group. */
+import { silentLogger } from "@canopy/base";
+import { FakeTime, tempDir, testScope, waitFor } from "@canopy/testkit";
+import { createSessionService, type SessionService } from "../src/service.ts";
+import { FakeStores, SHARDS } from "./harness.ts";
+import { RaftNetwork } from "./raft-network.ts";
+import { RaftNode } from "./raft-node.ts";
+
+const NODES = ["a", "b", "c"];
+/** Turns of the event loop for a tick: time goes slowly beside what the disk does. */
+const TURNS = 10;
+
+export class Member {
+  readonly name: string;
+  readonly raft: RaftNode;
+  readonly service: SessionService;
+
+  constructor(name: string, raft: RaftNode, service: SessionService) {
+    this.name = name;
+    this.raft = raft;
+    this.service = service;
+  }
+
+  async stop(): Promise<void> {
+    await this.service.stop();
+    await this.raft.stop();
+  }
+}
+
+export class Cluster {
+  readonly time: FakeTime = new FakeTime();
+  readonly stores: FakeStores = new FakeStores();
+  readonly network: RaftNetwork = new RaftNetwork();
+  members: Member[] = [];
+  readonly #directory: string;
+  #ticking = true;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** With a leader. */
+  static async start(): Promise<Cluster> {
+    const scope = testScope();
+    const cluster = new Cluster(await tempDir(scope));
+    scope.defer(() => cluster.#stop());
+    void cluster.#tick();
+    await Promise.all(NODES.map((name) => cluster.add(name)));
+    await cluster.leader();
+    return cluster;
+  }
+
+  async add(name: string): Promise<Member> {
+    const raftTime = this.time;
+    const raft = new RaftNode({
+      directory: `${this.#directory}/${name}`,
+      raftTime,
+      node: name,
+      transport: this.network.transport(name),
+      seed: name.charCodeAt(0),
+    });
+    const service = createSessionService({
+      host: raft.host,
+      group: 7,
+      bootstrap: {
+        replica: 1 + NODES.indexOf(name),
+        voters: new Map(NODES.map((node, i) => [i + 1, node])),
+      },
+      shards: SHARDS,
+      clock: this.time,
+      timers: this.time,
+      logger: silentLogger,
+      routeSink: this.stores,
+    });
+    const member = new Member(name, raft, service);
+    this.members.push(member);
+    await raft.start();
+    await service.start();
+    return member;
+  }
+
+  /** The one that leads among those that can. */
+  async leader(): Promise<Member> {
+    const leading = () =>
+      this.members.filter(({ name, service }) => service.leading && !this.network.cutOff.has(name));
+    await waitFor(() => leading().length === 1);
+    return leading()[0] as Member;
+  }
+
+  /** As a killed process: nothing that it says or does is seen any more. */
+  async kill(member: Member): Promise<void> {
+    this.network.cutOff.add(member.name);
+    this.members = this.members.filter((other) => other !== member);
+    await member.stop();
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop()));
+    this.#ticking = false;
+  }
+
+  async #tick(): Promise<void> {
+    while (this.#ticking) {
+      for (let turns = 0; turns < TURNS; turns++) await new Promise(setImmediate);
+      this.time.advance(100);
+    }
+  }
+}
