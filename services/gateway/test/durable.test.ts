@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { connect, resume, TestClient } from "./client.ts";
 import { World } from "./world.ts";
 
@@ -166,4 +166,33 @@ test("progress that could not be committed is told later", async () => {
   await client.resume();
   await world.settle();
   expect(client.payloads()).toEqual([]);
+});
+
+test("a backlog that has to wait for its share of the time goes on when live traffic stops", async () => {
+  const world = await World.start();
+  const publisher = await connect(world, "publisher");
+  const live = await connect(world, "live");
+  await live.subscribe("live");
+  const client = await resume(world, "c");
+  await client.subscribe("t", { qos: 1 });
+  client.transport.drop();
+  const all = Array.from({ length: 900 }, (_, i) => `${i}`);
+  for (let i = 0; i < all.length; i += 10) {
+    for (const text of all.slice(i, i + 10)) publisher.publish("t", text, { qos: 1 });
+    await world.settle(10);
+  }
+  await world.settle();
+  let now = world.time.now();
+  vi.spyOn(world.time, "now").mockImplementation(() => (now += 0.1));
+  client.open({ clean: false, properties: { sessionExpiryInterval: 0xff_ff_ff_ff } });
+  const found: string[] = [];
+  for (let turn = 0; turn < 200 && found.length < 100; turn++) {
+    publisher.publish("live", "x");
+    await world.settle(1);
+    found.push(...client.payloads());
+  }
+  expect(found.length).toBeLessThan(all.length);
+  await world.settle(200);
+  found.push(...client.payloads());
+  expect(found).toEqual(all);
 });

@@ -17,11 +17,13 @@ function shareAt(start: number) {
 
 test("without live traffic a backlog has every turn", () => {
   const { share, deliver } = shareAt(5);
-  for (let turn = 0; turn < 3; turn++) {
-    share.beginTurn(7);
-    if (turn > 0) expect(share.hasRoom).toBe(true);
+  share.beginTurn(7);
+  const turns = [1, 2, 3].map(() => {
     deliver(10);
-  }
+    share.beginTurn(7);
+    return share.hasRoom;
+  });
+  expect(turns).toEqual([true, true, true]);
 });
 
 test("beside live traffic it waits until others had a multiple of its time", () => {

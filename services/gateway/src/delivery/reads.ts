@@ -55,6 +55,11 @@ export class Reads {
     this.#gateway.schedule();
   }
 
+  /** Somebody waits for a backlog's turn: only further turns tell when that has come. */
+  get isWaiting(): boolean {
+    return this.#held.size > 0 && this.#share.isWaiting;
+  }
+
   /** At the end of a turn. */
   flush(): void {
     const held = this.#held;
@@ -67,8 +72,6 @@ export class Reads {
     }
     for (const client of this.#wanting) if (!this.#ask(client, asked)) held.add(client);
     this.#wanting.clear();
-    // what is under way may bring room; time that passes is noticed only by looking
-    if (held.size > 0 && this.#share.isWaiting) this.#gateway.schedule();
     if (asked.length === 0) return;
     this.#underWay += asked.length;
     const bytes = Math.min(READ_BYTES, Math.ceil(ALL_BYTES / this.#underWay));
