@@ -9,6 +9,7 @@ import {
   requestedAction,
 } from "@canopy/config";
 import { ListenError } from "@canopy/gateway";
+import { raftCommand } from "@canopy/raft";
 import { createLogger } from "@canopy/telemetry";
 import { banner } from "./banner.ts";
 import { compose } from "./compose.ts";
@@ -25,6 +26,10 @@ async function main(): Promise<void> {
   if (argv[0] === "passwd") {
     const { stdin, stdout, stderr } = process;
     process.exitCode = await passwdCommand(argv.slice(1), { stdin, stdout, stderr });
+    return;
+  }
+  if (argv[0] === "raft") {
+    process.exitCode = await raftCommand(argv.slice(1), process);
     return;
   }
   const action = requestedAction(argv);

@@ -53,6 +53,12 @@ export const nodeDisk: Disk = {
   open: async (path) => new NodeFile(await open(path, "r+")),
 };
 
+/** For looking only: files are opened for reading, so that a folder that can't be written will do. */
+export const readingDisk: Disk = {
+  ...nodeDisk,
+  open: async (path) => new NodeFile(await open(path, "r")),
+};
+
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {

@@ -32,9 +32,9 @@ export class SegmentContent {
     return readFrame(this.header.salt, this.bytes, HEADER_BYTES);
   }
 
-  /** The sound frames from the start on, without a gap, at most to `end`. */
-  *frames(end: number = this.bytes.length): Generator<Frame> {
-    for (let at = HEADER_BYTES; at < end; ) {
+  /** The sound frames from a place on, without a gap, at most to `end`. */
+  *frames(end: number = this.bytes.length, from: number = HEADER_BYTES): Generator<Frame> {
+    for (let at = from; at < end; ) {
       const frame = readFrame(this.header.salt, this.bytes, at);
       if (frame === undefined) return;
       yield frame;

@@ -99,4 +99,33 @@ describe("segments", () => {
       );
     }
   });
+
+  test("a quiet group does not hold old ones for ever: what it needs is copied forward", async () => {
+    const directory = await tempDir();
+    const storage = await open(directory);
+    await storage.create(0, 1, BEGINNING);
+    await storage.create(1, 1, BEGINNING);
+    await write(storage, { group: 1, entries: [...entries(1, 2, 1), ...entries(3, 4, 2)] });
+    for (let index = 1; index <= 400; index++) {
+      await write(storage, { entries: [entry(index, 1, `${index} ${"x".repeat(200)}`)] });
+      if (index % 50 === 0) {
+        await (await storage.snapshots.create(0, meta(index, 1))).finish();
+        storage.compact(0, index);
+      }
+    }
+    const segments = async () => {
+      const names = await readdir(directory);
+      return names.filter((name) => name.startsWith("wal")).sort();
+    };
+    await waitFor(async () => (await segments()).length <= 7);
+    expect((await segments())[0]).not.toBe("wal-0000000000000001.seg");
+    await storage.stop();
+    const { log } = (await open(directory)).groups.get(1) as RecoveredGroup;
+    expect(textOf(log)).toEqual([
+      "1/1 entry 1 of 1",
+      "2/1 entry 2 of 1",
+      "3/2 entry 3 of 2",
+      "4/2 entry 4 of 2",
+    ]);
+  });
 });

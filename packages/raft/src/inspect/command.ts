@@ -1,0 +1,147 @@
+/** `canopy raft inspect` and `canopy raft recover`. */
+import type { Writable } from "node:stream";
+import { parseArgs } from "node:util";
+import { readingDisk } from "../storage/disk.ts";
+import { StorageError } from "../storage/port.ts";
+import { openStorage } from "../storage/storage.ts";
+import { inspectFolder } from "./report.ts";
+import { carryOut, planRecovery, RecoverError, type RecoverPlan } from "./survivors.ts";
+import { reportJson, reportText } from "./text.ts";
+
+export interface RaftCommandIo {
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
+const usage = `Usage: canopy raft inspect [--json] [--frames] DIR
+       canopy raft recover DIR --group G --keep REPLICA[,REPLICA…] --yes [--json]
+
+inspect prints what is in the log and the snapshots of DIR, and what is damaged. It only reads.
+
+recover is for a group of which a majority of the voters is lost for good. On each node that
+survived, while it is stopped, it makes the replicas that are kept the only voters. What only
+lost replicas had is lost.
+
+      --group G    the group's number
+      --keep IDS   all surviving replicas; the same on every surviving node
+      --yes        do it; without it only what would be done is printed
+      --json       print as JSON
+      --frames     print every frame
+  -h, --help       show this
+`;
+
+/** argv is what follows "raft". Resolves to the exit code: 0; 1 if damaged; 2 if refused. */
+export async function raftCommand(argv: readonly string[], io: RaftCommandIo): Promise<number> {
+  try {
+    return await run(argv, io);
+  } catch (error) {
+    if (!isExpected(error)) throw error;
+    io.stderr.write(`canopy raft: ${error.message}\n`);
+    return 2;
+  }
+}
+
+async function run(argv: readonly string[], io: RaftCommandIo): Promise<number> {
+  const { values, positionals } = parse(argv);
+  if (values.help) {
+    io.stdout.write(usage);
+    return 0;
+  }
+  const [command, directory] = positionals;
+  if (directory === undefined || positionals.length > 2) {
+    throw new RecoverError(`expected inspect or recover, and DIR\n\n${usage}`);
+  }
+  if (command === "inspect") return inspect(directory, values, io);
+  if (command !== "recover") throw new RecoverError(`no command ${command}\n\n${usage}`);
+  const group = Number(values.group ?? Number.NaN);
+  const keep = (values.keep ?? "").split(",").map(Number);
+  if (!Number.isSafeInteger(group) || group < 0) throw new RecoverError("--group takes a number");
+  if (!keep.every((id) => Number.isSafeInteger(id) && id > 0)) {
+    throw new RecoverError("--keep takes ids of replicas, separated by commas");
+  }
+  return recover(directory, group, keep, values, io);
+}
+
+function parse(argv: readonly string[]) {
+  return parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      frames: { type: "boolean", default: false },
+      group: { type: "string" },
+      keep: { type: "string" },
+      yes: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+}
+
+async function inspect(
+  directory: string,
+  { json, frames }: { readonly json: boolean; readonly frames: boolean },
+  io: RaftCommandIo,
+): Promise<number> {
+  const report = await inspectFolder(readingDisk, directory);
+  io.stdout.write(json ? reportJson(report) : reportText(report, frames));
+  const isDamaged = [...report.segments, ...report.snapshots].some(({ damage }) => damage);
+  return isDamaged || report.refused !== undefined ? 1 : 0;
+}
+
+async function recover(
+  directory: string,
+  group: number,
+  keep: readonly number[],
+  { json, yes }: { readonly json: boolean; readonly yes: boolean },
+  io: RaftCommandIo,
+): Promise<number> {
+  // A start would make a folder that is not there.
+  const found = await inspectFolder(readingDisk, directory);
+  if (found.segments.length === 0) throw new RecoverError(`there is no log in ${directory}`);
+  const storage = openStorage({ directory });
+  try {
+    await storage.start();
+    const plan = planRecovery(storage, group, keep);
+    io.stderr.write(warning(plan));
+    if (!yes) {
+      io.stderr.write("canopy raft: nothing was changed; say --yes to do it\n");
+      return 2;
+    }
+    await carryOut(storage, plan);
+    io.stdout.write(json ? `${JSON.stringify(outcome(plan))}\n` : done(plan));
+    return 0;
+  } finally {
+    await storage.stop();
+  }
+}
+
+function outcome({ group, replica, after, term, lastIndex }: RecoverPlan): object {
+  return { group, replica, voters: after.voters, term, lastIndex };
+}
+
+function done({ group, after, term }: RecoverPlan): string {
+  return `group ${group}: voters are ${after.voters.join(",")}, term ${term}\n`;
+}
+
+function warning({ group, replica, before, after, commit, lastIndex }: RecoverPlan): string {
+  const members = [...before.voters, ...before.outgoing, ...before.learners];
+  const lost = [...new Set(members)].filter((id) => !after.voters.includes(id));
+  return [
+    `WARNING: group ${group}, replica ${replica}: data may be lost for good.`,
+    `  Given up: replicas ${lost.join(", ") || "none"}. What only they had is lost, also where it was acknowledged.`,
+    `  This replica has entries up to ${lastIndex} and knows that those up to ${commit} were committed;`,
+    "  those behind may be kept though they were never acknowledged, or be lost though they were.",
+    "  If one of those given up still runs, or comes back, the group is split in two: stop them,",
+    "  and wipe their folders before they are added again under new ids.",
+    `  Do the same on every node that is kept (replicas ${after.voters.join(", ")}) before any is started.`,
+    "",
+  ].join("\n");
+}
+
+/** Wrong arguments, a folder that can't be used, and what the file system refuses. */
+function isExpected(error: unknown): error is Error {
+  if (error instanceof RecoverError || error instanceof StorageError) return true;
+  if (!(error instanceof Error)) return false;
+  const fromArguments = "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_");
+  return fromArguments || "syscall" in error;
+}

@@ -1,0 +1,214 @@
+/** What is in a data folder, damaged or not. Reads only. */
+import { join } from "node:path";
+import type { SnapshotMeta } from "../core/types.ts";
+import type { Disk } from "../storage/disk.ts";
+import type { Frame } from "../storage/frame.ts";
+import { HEADER_BYTES } from "../storage/header.ts";
+import type { GroupId } from "../storage/port.ts";
+import type { GroupState, LogRecord } from "../storage/records.ts";
+import { type RecoveredWal, recoverWal } from "../storage/recover.ts";
+import type { Run } from "../storage/runs.ts";
+import { SegmentContent } from "../storage/scan.ts";
+import { segmentName, segmentNumber } from "../storage/segment.ts";
+import { parseSnapshotName, readChunks, readHead } from "../storage/snapshot-file.ts";
+import { Table } from "../storage/table.ts";
+
+export interface FrameReport {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly number: number;
+  /** One line per record. */
+  readonly records: readonly string[];
+}
+
+export interface SegmentReport {
+  readonly file: string;
+  /** Of the file, and up to where there are sound frames without a gap. */
+  readonly bytes: number;
+  readonly content: number;
+  readonly frames: readonly FrameReport[];
+  readonly damage: string | undefined;
+}
+
+export interface GroupReport extends GroupState {
+  /** Where the terms of the log begin, and in which segments the entries are. */
+  readonly runs: readonly Run[];
+}
+
+export interface SnapshotReport {
+  readonly file: string;
+  readonly group: GroupId;
+  readonly bytes: number;
+  readonly chunks: number;
+  readonly meta: SnapshotMeta | undefined;
+  readonly damage: string | undefined;
+}
+
+export interface FolderReport {
+  readonly directory: string;
+  readonly disk: number;
+  readonly format: number;
+  /** Why a start would be refused; the groups are what can be read in spite of it. */
+  readonly refused: string | undefined;
+  readonly segments: readonly SegmentReport[];
+  readonly groups: readonly GroupReport[];
+  readonly snapshots: readonly SnapshotReport[];
+}
+
+/** Throws only if the directory can't be listed. */
+export async function inspectFolder(disk: Disk, directory: string): Promise<FolderReport> {
+  const names = (await disk.list(directory)).toSorted();
+  const guess = new Table();
+  const segments: SegmentReport[] = [];
+  for (const number of names.map(segmentNumber)) {
+    if (number !== undefined) segments.push(await inspectSegment(disk, directory, number, guess));
+  }
+  const snapshots: SnapshotReport[] = [];
+  for (const name of names) {
+    if (parseSnapshotName(name)) snapshots.push(await inspectSnapshot(disk, directory, name));
+  }
+  const { refused, recovered } = await recovery(disk, directory);
+  const table = recovered?.table ?? guess;
+  const groups = Array.from(table.groups.values(), ({ state, runs }) => {
+    return { ...state, runs: runs.runs };
+  });
+  return {
+    directory,
+    disk: table.disk,
+    format: table.format,
+    refused,
+    segments,
+    groups,
+    snapshots,
+  };
+}
+
+async function recovery(
+  disk: Disk,
+  directory: string,
+): Promise<{ refused: string | undefined; recovered: RecoveredWal | undefined }> {
+  try {
+    return { refused: undefined, recovered: await recoverWal(disk, directory) };
+  } catch (error) {
+    return { refused: messageOf(error), recovered: undefined };
+  }
+}
+
+async function inspectSegment(
+  disk: Disk,
+  directory: string,
+  number: number,
+  guess: Table,
+): Promise<SegmentReport> {
+  const file = segmentName(number);
+  const frames: FrameReport[] = [];
+  let bytes = 0;
+  let end = HEADER_BYTES;
+  let damage: string | undefined;
+  try {
+    const content = await SegmentContent.read(disk, directory, number);
+    bytes = content.bytes.length;
+    for (const frame of content.frames()) {
+      frames.push(inspectFrame(content, frame, number, guess));
+      end = frame.end;
+    }
+    const later = content.provesLoss(end);
+    if (later !== undefined) {
+      damage = `bad frame at ${end}, and a good one behind it at ${later.start}`;
+      for (const frame of content.frames(bytes, later.start)) {
+        frames.push(inspectFrame(content, frame, number, guess));
+      }
+    }
+  } catch (error) {
+    damage = messageOf(error);
+  }
+  return { file, bytes, content: end, frames, damage };
+}
+
+function inspectFrame(
+  content: SegmentContent,
+  frame: Frame,
+  segment: number,
+  guess: Table,
+): FrameReport {
+  const records: string[] = [];
+  for (const record of content.records(frame)) {
+    records.push(describe(record));
+    try {
+      guess.apply(record, segment);
+    } catch {
+      // What it stands on is damaged; the next head of a segment says again where the group stands.
+    }
+  }
+  const { start, end, number } = frame;
+  return { offset: start, bytes: end - start, number, records };
+}
+
+function describe(record: LogRecord): string {
+  switch (record.type) {
+    case "write": {
+      const { group, hardState, snapshot, entries } = record.write;
+      const parts = [`group ${group}`];
+      if (hardState) {
+        parts.push(`term ${hardState.term} vote ${hardState.vote} commit ${hardState.commit}`);
+      }
+      if (snapshot) parts.push(`snapshot ${snapshot.index}/${snapshot.term}`);
+      if (entries.length > 0) parts.push(rangeOf(entries));
+      return `write: ${parts.join(", ")}`;
+    }
+    case "moved":
+      return `moved: group ${record.group}, ${rangeOf(record.entries)}`;
+    case "state": {
+      const { group, replica, prevIndex, last } = record.state;
+      return `state: group ${group}, replica ${replica}, entries ${prevIndex + 1} to ${last}`;
+    }
+    case "created":
+      return `created: group ${record.group}, replica ${record.replica}`;
+    case "removed":
+      return `removed: group ${record.group}`;
+    case "met":
+      return `met: group ${record.group}, replica ${record.peer} on disk ${record.disk}`;
+    case "compacted":
+      return `compacted: group ${record.group} up to ${record.index}/${record.term}`;
+    case "oldest":
+      return `oldest: segment ${record.segment}`;
+    case "identity":
+      return `identity: disk ${record.disk}, cluster format ${record.format}`;
+    default:
+      return "unknown";
+  }
+}
+
+function rangeOf(entries: readonly { readonly index: number; readonly term: number }[]): string {
+  const [first, last] = [entries[0], entries.at(-1)];
+  return `entries ${first?.index}/${first?.term} to ${last?.index}/${last?.term}`;
+}
+
+async function inspectSnapshot(
+  disk: Disk,
+  directory: string,
+  name: string,
+): Promise<SnapshotReport> {
+  const path = join(directory, name);
+  const group = parseSnapshotName(name)?.group ?? -1;
+  let meta: SnapshotMeta | undefined;
+  let bytes = 0;
+  let chunks = 0;
+  let damage: string | undefined;
+  const file = await disk.open(path);
+  try {
+    bytes = await file.size();
+    const head = await readHead(file, path);
+    ({ meta } = head);
+    for await (const _ of readChunks(file, path, head)) chunks++;
+  } catch (error) {
+    damage = messageOf(error);
+  } finally {
+    await file.close();
+  }
+  return { file: name, group, bytes, chunks, meta, damage };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

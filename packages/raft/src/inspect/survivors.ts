@@ -1,0 +1,117 @@
+/**
+ * Recovering a group of which a majority is lost for good: on each surviving node, while it is
+ * stopped, the survivors are made the only voters.
+ *
+ * Nothing of the log is declared committed. Configuration entries in it become empty ones, on all
+ * survivors alike, so that their logs go on matching; they elect the one with the longest log.
+ */
+import { changeConfiguration, decodeChange } from "../core/membership.ts";
+import {
+  type Configuration,
+  type Entry,
+  EntryKind,
+  type ReplicaId,
+  type SnapshotMeta,
+} from "../core/types.ts";
+import type { GroupId, RaftStorage, RecoveredGroup } from "../storage/port.ts";
+
+/** What was asked for can't be done; nothing was changed. */
+export class RecoverError extends Error {
+  override readonly name = "RecoverError";
+}
+
+export interface RecoverPlan {
+  readonly group: GroupId;
+  readonly replica: ReplicaId;
+  readonly before: Configuration;
+  readonly after: Configuration;
+  readonly lastIndex: number;
+  readonly commit: number;
+  readonly term: number;
+  readonly snapshot: SnapshotMeta;
+  readonly entries: readonly Entry[];
+}
+
+/** Throws a RecoverError. */
+export function planRecovery(
+  storage: RaftStorage,
+  group: GroupId,
+  keep: readonly ReplicaId[],
+): RecoverPlan {
+  const recovered = storage.groups.get(group);
+  if (recovered === undefined) {
+    const known = [...storage.groups.keys()].join(", ") || "none";
+    throw new RecoverError(`there is no group ${group} here; groups: ${known}`);
+  }
+  const { replica, log } = recovered;
+  if (!keep.includes(replica)) {
+    throw new RecoverError(`replica ${replica}, which is on this node, is not among those kept`);
+  }
+  const before = newestConfiguration(recovered);
+  const nodes = new Map<ReplicaId, string>();
+  for (const id of keep) {
+    const node = before.nodes.get(id);
+    if (node === undefined) throw new RecoverError(`replica ${id} is not a member of the group`);
+    nodes.set(id, node);
+  }
+  const voters = [...nodes.keys()].sort((a, b) => a - b);
+  const { highest } = before;
+  const none = { outgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  const after = { ...none, voters, highest, nodes };
+  const last = log.entries.at(-1);
+  return {
+    group,
+    replica,
+    before,
+    after,
+    lastIndex: Math.max(last?.index ?? 0, log.snapshot.index),
+    commit: log.hardState.commit,
+    term: Math.max(log.hardState.term, last?.term ?? 0) + 1,
+    snapshot: { ...log.snapshot, configuration: after },
+    entries: log.entries.filter(({ index }) => index > log.snapshot.index).map(withoutChange),
+  };
+}
+
+/** Settles when it is on the disk. A crash in between leaves the group as it was, or as it shall be. */
+export async function carryOut(storage: RaftStorage, plan: RecoverPlan): Promise<void> {
+  const { group, snapshot, entries, term, commit } = plan;
+  const hasFile = storage.snapshots.newest(group)?.index === snapshot.index;
+  const hardState = { term, vote: 0, commit };
+  await new Promise<void>((resolve) => {
+    storage.write({ group, hardState, snapshot, entries }, resolve);
+  });
+  if (hasFile) await rewrite(storage, group, snapshot);
+}
+
+/** The file is what is sent to new replicas. Until it is rewritten the log's word counts here. */
+async function rewrite(storage: RaftStorage, group: GroupId, meta: SnapshotMeta): Promise<void> {
+  const reader = await storage.snapshots.read(group, meta.index);
+  try {
+    const writer = await storage.snapshots.create(group, meta);
+    try {
+      for await (const chunk of reader.chunks()) await writer.write(chunk);
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    await writer.finish();
+  } finally {
+    await reader.close();
+  }
+}
+
+/** With what the log changes, committed or not: ids that it gave away are never given again. */
+function newestConfiguration({ log }: RecoveredGroup): Configuration {
+  let { configuration } = log.snapshot;
+  for (const { index, kind, data } of log.entries) {
+    if (kind !== EntryKind.Configuration || index <= log.snapshot.index) continue;
+    const changed = changeConfiguration(configuration, decodeChange(data));
+    if (changed.ok) ({ configuration } = changed);
+  }
+  return configuration;
+}
+
+function withoutChange(entry: Entry): Entry {
+  if (entry.kind !== EntryKind.Configuration) return entry;
+  return { ...entry, kind: EntryKind.Empty, data: new Uint8Array(0) };
+}
