@@ -16,7 +16,7 @@ export interface Applying {
 
 interface Given {
   readonly to: (answer: Answer) => void;
-  readonly answer: Answer;
+  answer: Answer;
 }
 
 export class Applier {
@@ -59,8 +59,17 @@ export class Applier {
 
   /** Returns the bytes of what it applied. Throws what the state machine throws. */
   slice(late: () => boolean): number {
-    const { core, machine } = this.#parts;
     const given: Given[] = [];
+    try {
+      return this.#slice(late, given);
+    } catch (error) {
+      for (const { to } of given) to({ type: "indeterminate" });
+      throw error;
+    }
+  }
+
+  #slice(late: () => boolean, given: Given[]): number {
+    const { core, machine } = this.#parts;
     let last = 0;
     let bytes = 0;
     for (let count = 1; ; count++) {
@@ -93,8 +102,10 @@ export class Applier {
     const { core, machine, proposals } = this.#parts;
     const to = proposals.take(entry);
     if (entry.kind === EntryKind.Command) {
+      const one: Given | undefined = to && { to, answer: { type: "indeterminate" } };
+      if (one !== undefined) given.push(one);
       const answer = machine.apply(entry.data, entry.index);
-      if (to !== undefined) given.push({ to, answer });
+      if (one !== undefined) one.answer = answer;
     } else if (entry.kind === EntryKind.Configuration) {
       this.#parts.onConfiguration(entry, core.applyConfiguration(entry));
     }

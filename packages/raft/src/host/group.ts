@@ -16,7 +16,9 @@ import {
 import type { DiskId, GroupId, SnapshotReader } from "../storage/port.ts";
 import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
 import { Applier } from "./applier.ts";
+import { helloBeat, removedBeat } from "./beats.ts";
 import { encodeCommand, encodeEndClient } from "./command.ts";
+import { Installer } from "./installer.ts";
 import { Intakes } from "./intake.ts";
 import { Leadership, successor } from "./leadership.ts";
 import { IDLE_HEARTBEATS, PATIENCE } from "./limits.ts";
@@ -35,7 +37,6 @@ import type {
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Replies } from "./replies.ts";
-import { restoreSnapshot } from "./restore.ts";
 import type { SnapshotSending } from "./sender.ts";
 import { Sleep } from "./sleep.ts";
 import { Snapshotter } from "./snapshotter.ts";
@@ -48,6 +49,10 @@ export interface GroupParts {
   readonly peers: Peers;
 }
 
+const LOST_ENTRIES: string =
+  "the leader knows entries of this replica that are not on its disk any more: " +
+  "remove it and add it under a new id";
+
 type Unavailable = Extract<Answer, { type: "unavailable" }>;
 
 export class Group implements RaftGroup, SnapshotSending {
@@ -56,7 +61,6 @@ export class Group implements RaftGroup, SnapshotSending {
   sleepsWith: readonly NodeName[] = [];
   readonly #around: Surroundings;
   readonly #core: RaftCore;
-  readonly #machine: ReplicatedMachine;
   readonly #peers: Peers;
   readonly #replies: Replies;
   readonly #leadership: Leadership;
@@ -65,14 +69,12 @@ export class Group implements RaftGroup, SnapshotSending {
   readonly #membership: Membership;
   readonly #applier: Applier;
   readonly #snapshotter: Snapshotter;
+  readonly #installer: Installer;
   readonly #intakes: Intakes;
   readonly #sleep: Sleep;
   /** Why it does not run any more. */
   #ended: string | undefined;
   #writing = 0;
-  #installing = 0;
-  /** One after the other: a short new one must not be overtaken by a long old one. */
-  #installed: Promise<void> = Promise.resolve();
   /** In ticks: it is not a member any more, and stops then. */
   #stopsAt: number | undefined;
 
@@ -82,7 +84,6 @@ export class Group implements RaftGroup, SnapshotSending {
     this.id = options.group;
     this.#around = around;
     this.#core = core;
-    this.#machine = machine;
     this.#peers = peers;
     this.#replies = new Replies(core, peers);
     const proposals = new Proposals(around.options);
@@ -101,8 +102,16 @@ export class Group implements RaftGroup, SnapshotSending {
       proposals,
       onConfiguration: (entry, configuration) => this.#onConfiguration(entry, configuration),
     });
-    const steady = () => this.running && this.#installing === 0;
-    this.#snapshotter = new Snapshotter({ group: this.id, core, machine, steady }, around);
+    const running = () => this.running;
+    const steady = () => running() && !this.#installer.busy;
+    const snapshotter = new Snapshotter({ group: this.id, core, machine, steady }, around);
+    this.#snapshotter = snapshotter;
+    const { id: group } = this;
+    const applier = this.#applier;
+    this.#installer = new Installer(
+      { group, core, machine, applier, proposals, snapshotter, running },
+      around,
+    );
     this.#intakes = new Intakes(storage.snapshots, (offer) => this.#received(offer));
     this.#sleep = new Sleep(Math.max(IDLE_HEARTBEATS * heartbeatTicks, electionTicks));
   }
@@ -179,6 +188,7 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#guarded(() => {
       if (alone) this.#core.campaign();
     });
+    this.#sayHello();
     this.#around.touch(this);
   }
 
@@ -203,6 +213,7 @@ export class Group implements RaftGroup, SnapshotSending {
     const isAnswer = beat.kind === 1 || beat.kind === 4;
     if (beat.kind < 2) this.wake();
     if (isAnswer) this.#step({ type: "heartbeatAnswer", from: sender, to, term, context });
+    else if (commit > this.#core.lastIndex) this.#fail(new Error(LOST_ENTRIES));
     else this.#step({ type: "heartbeat", from: sender, to, term, commit, context });
     if (beat.kind === 2) this.#askedToSleep(beat);
     if (beat.kind === 4 && this.#sleep.answered(this.#core, sender, this.#nothingWaits())) {
@@ -258,7 +269,7 @@ export class Group implements RaftGroup, SnapshotSending {
   /** Everything that waits is answered; nothing runs any more when it settles. */
   async end(why: string): Promise<void> {
     this.#stop(why);
-    await Promise.all([this.#snapshotter.end(), this.#intakes.close()]);
+    await Promise.all([this.#snapshotter.end(), this.#installer.end(), this.#intakes.close()]);
   }
 
   // What the core has to say.
@@ -290,10 +301,7 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #take(ready: Ready): void {
     const { write, hardState, entries, snapshot, messages, afterWrite, committed, reads } = ready;
-    if (snapshot !== undefined) {
-      this.#installing++;
-      this.#applier.pause();
-    }
+    if (snapshot !== undefined) this.#installer.announce();
     if (write > 0) {
       this.#writing++;
       const done = () => this.#written(write, afterWrite, snapshot);
@@ -315,9 +323,11 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#guarded(() => this.#core.written(write));
     for (const message of afterWrite) this.#send(message);
     this.#around.touch(this);
-    if (snapshot !== undefined) {
-      this.#installed = this.#installed.then(() => this.#install(snapshot));
-    }
+    if (snapshot === undefined) return;
+    this.#installer.install(snapshot).then(
+      () => this.#around.touch(this),
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   #send(message: Message): void {
@@ -375,26 +385,6 @@ export class Group implements RaftGroup, SnapshotSending {
       return Promise.resolve();
     };
     return { received: offer.size, part: nothing, finish, close: nothing };
-  }
-
-  async #install({ index }: SnapshotMeta): Promise<void> {
-    if (!this.running) return;
-    const { storage } = this.#around.options;
-    try {
-      await restoreSnapshot(this.#around, this.id, index, this.#machine);
-      if (!this.running) return;
-      this.#installing--;
-      this.#core.appliedTo(index);
-      this.#proposals.skipTo(index);
-      if (this.#installing === 0) this.#applier.resume(index);
-      this.#snapshotter.installed(index);
-      this.#machine.applied();
-      this.#around.touch(this);
-      storage.compact(this.id, index);
-      await storage.snapshots.prune(this.id, index);
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   // The rest.
@@ -459,10 +449,15 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#around.touch(this);
   }
 
+  #sayHello(): void {
+    const { id, configuration } = this.#core;
+    for (const [to, node] of configuration.nodes) {
+      if (to !== id) this.#around.outbox.beat(node, helloBeat(this.id, this.#core, to));
+    }
+  }
+
   #tellRemoved(node: NodeName, to: ReplicaId): void {
-    const { id, term } = this.#core;
-    const beat: Beat = { kind: 3, group: this.id, from: id, to, term, commit: 0, context: 0 };
-    this.#around.outbox.beat(node, beat);
+    this.#around.outbox.beat(node, removedBeat(this.id, this.#core, to));
     this.#around.touch(this);
   }
 

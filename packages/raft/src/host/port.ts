@@ -151,7 +151,10 @@ export interface HostOptions {
 }
 
 export interface RaftHost extends Lifecycle {
-  /** Between start and stop. Settles when the state machine has what this disk has of snapshots. */
+  /**
+   * Between start and stop. Settles when the state machine has what this disk has of snapshots. A
+   * group that was closed is opened again by another host, over a storage that was started anew.
+   */
   open(options: GroupOptions): Promise<RaftGroup>;
   close(group: GroupId): Promise<void>;
 }

@@ -183,10 +183,13 @@ export class Cluster {
   }
 
   /** Time goes on until the condition holds. */
-  async until<T>(condition: () => T, what: string): Promise<T> {
+  async until<T>(
+    condition: () => T,
+    what: string,
+  ): Promise<Exclude<T, undefined | null | false | 0 | "">> {
     for (let ticks = 0; ticks < PATIENCE_TICKS; ticks++) {
       const answer = condition();
-      if (answer) return answer;
+      if (answer) return answer as Exclude<T, undefined | null | false | 0 | "">;
       await this.tick();
     }
     throw new Error(`waited in vain for ${what}: ${JSON.stringify(this.describe())}`);

@@ -1,0 +1,121 @@
+import { describe, expect, test } from "vitest";
+import { Cluster } from "./cluster.ts";
+import { MemoryDisk } from "./memory-disk.ts";
+
+const full = () => Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+
+describe("a disk that fails", () => {
+  test("makes a single voter refuse; what waits is indeterminate in the end; then it goes on", async () => {
+    const cluster = await Cluster.of(1);
+    const node = await cluster.elected();
+    await cluster.propose("a");
+    node.disk.failure = full();
+    const waiting = node.group().propose(Buffer.from("b"));
+    await cluster.until(() => node.storage.failing !== undefined, "the failure to show");
+    expect(await node.group().propose(Buffer.from("c"))).toMatchObject({
+      type: "unavailable",
+      message: expect.stringContaining("no space left"),
+    });
+    expect(await cluster.answer(waiting)).toEqual({ type: "indeterminate" });
+    node.disk.failure = undefined;
+    await cluster.until(() => node.storage.failing === undefined, "the disk to work again");
+    expect(await cluster.propose("d")).toMatchObject({ type: "committed" });
+    // It was taken, and so it came after all.
+    expect(node.machine().lines).toEqual(["a", "b", "d"]);
+  });
+
+  test("makes a leader hand over to one whose disk works", async () => {
+    const cluster = await Cluster.of(3);
+    const old = await cluster.elected();
+    await cluster.propose("a");
+    old.disk.failure = full();
+    const waiting = old.group().propose(Buffer.from("b"));
+    await cluster.until(() => old.storage.failing !== undefined, "the failure to show");
+    const next = await cluster.until(
+      () => cluster.nodes.find((node) => node !== old && node.leads),
+      "another leader",
+    );
+    expect(await cluster.answer(waiting)).toEqual({ type: "indeterminate" });
+    expect(await cluster.propose("c", next)).toMatchObject({ type: "committed" });
+    old.disk.failure = undefined;
+    await cluster.until(() => old.machine().lines.at(-1) === "c", "the old one to follow");
+    expect(old.machine().lines).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("a replica that lost its disk", () => {
+  test("is ignored under its old id, and welcome under a new one", async () => {
+    const cluster = await Cluster.of(3);
+    await cluster.elected();
+    await cluster.propose("a");
+    const lost = cluster.followers[0]!;
+    const id = lost.group().status.replica;
+    await lost.stop();
+    lost.disk = new MemoryDisk();
+    await lost.start();
+    const voters = new Map(cluster.nodes.map((node, i) => [i + 1, node.name]));
+    await lost.open(0, { replica: id, voters });
+    const others = cluster.nodes.filter((node) => node !== lost);
+    const seen = () => others.some((node) => node.group().status.impostors.includes(id));
+    await cluster.until(seen, "it to be noticed");
+    expect(others.flatMap((node) => node.errors).join()).toContain("under a new id");
+    const stopped = () => lost.errors.join().includes("not on its disk any more");
+    await cluster.until(stopped, "it to notice itself");
+    expect(await lost.group().read()).toMatchObject({ type: "unavailable" });
+    expect(await cluster.propose("b")).toMatchObject({ type: "committed" });
+    const leader = await cluster.elected();
+    await cluster.answer(leader.group().changeMembers([{ type: "remove", id }]));
+    await lost.host.close(0);
+    await lost.storage.remove(0);
+    await lost.open(0, { replica: 4, voters: new Map() });
+    const added = leader.group().changeMembers([{ type: "addVoter", id: 4, node: lost.name }]);
+    expect(await cluster.answer(added)).toMatchObject({ type: "done" });
+    await cluster.until(() => lost.machine().lines.length === 2, "it to catch up");
+  });
+});
+
+describe("stop()", () => {
+  test("answers everything that waits", async () => {
+    const cluster = await Cluster.of(3);
+    const leader = await cluster.elected();
+    await cluster.propose("a");
+    cluster.network.isolate(leader.name);
+    const group = leader.group();
+    const taken = group.propose(Buffer.from("b"));
+    const change = group.changeMembers([{ type: "addLearner", id: 9, node: "n9" }]);
+    const read = group.read();
+    await cluster.turns(3);
+    const queued = group.propose(Buffer.from("c"));
+    await leader.stop();
+    expect(await taken).toEqual({ type: "indeterminate" });
+    expect(await change).toEqual({ type: "indeterminate" });
+    expect(await read).toMatchObject({ type: "unavailable" });
+    expect(await queued).toMatchObject({ type: "unavailable" });
+    expect(await group.propose(Buffer.from("d"))).toMatchObject({ type: "unavailable" });
+    await expect(leader.host.open({ group: 5, machine: leader.machine() })).rejects.toThrow(
+      "stopped",
+    );
+  });
+
+  test("leaves no timer behind", async () => {
+    const cluster = await Cluster.of(3);
+    await cluster.elected();
+    await cluster.propose("a");
+    for (const node of cluster.nodes) await node.stop();
+    expect(cluster.time.pending).toBe(0);
+  });
+
+  test("of one group leaves the others alone", async () => {
+    const cluster = await Cluster.of(1);
+    await cluster.open(1);
+    const node = await cluster.elected();
+    await node.host.close(0);
+    expect(await node.group(0).read()).toMatchObject({ type: "unavailable" });
+    expect(await cluster.answer(node.group(1).propose(Buffer.from("x")))).toMatchObject({
+      type: "committed",
+    });
+    // It is still on the disk.
+    await node.restart();
+    expect(await cluster.propose("y")).toMatchObject({ type: "committed" });
+  });
+});
