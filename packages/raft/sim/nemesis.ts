@@ -1,4 +1,6 @@
 /** Makes trouble, as much and of the kinds that the plan of the seed says. */
+import type { Configuration, ReplicaId } from "../src/core/types.ts";
+import type { GroupId } from "../src/storage/port.ts";
 import type { Dice } from "./dice.ts";
 import type { SimNode } from "./node.ts";
 import type { Fault, Moment } from "./plan.ts";
@@ -204,13 +206,22 @@ export class Nemesis {
       const { voters, outgoing } = configuration;
       if (outgoing.length > 0 || (voters.includes(replica) && voters.length < 3)) return;
       if (sim.operator.wiped(group, configuration).length > 0) return;
-      if (sim.changing(group, applied)) return;
+      if (!this.#knownToAll(group, replica, configuration)) return;
+      if (sim.changing(group, applied) || sim.operator.isBusy(group)) return;
       lost.push(`${group}/${replica}`);
     }
     for (const one of lost) sim.lostDisk.add(one);
     this.#count("wipe");
     node.wipe();
     sim.restartLater(node, this.#lasts());
+  }
+
+  /** Who never met it could take what comes back for the real one. */
+  #knownToAll(group: GroupId, replica: ReplicaId, { nodes }: Configuration): boolean {
+    return [...nodes].every(([id, name]) => {
+      const shadow = this.#sim.node(name)?.groups.get(group)?.shadow;
+      return id === replica || (shadow?.id === id && shadow.met.has(replica));
+    });
   }
 
   #count(fault: Fault): void {

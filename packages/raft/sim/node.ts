@@ -245,6 +245,7 @@ export class SimNode {
           sim.invariants(write.group).onDurable(shadow);
           sim.onDurable(this);
         }),
+      onMet: (group, peer) => guard(() => of(group).meets(peer)),
       onSnapshot: (group, meta, received) =>
         guard(() => sim.onSnapshot(this, group, meta, received)),
     };

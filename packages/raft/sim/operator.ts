@@ -11,7 +11,9 @@ export class Operator {
   readonly #dice: Dice;
   /** Never given twice, also where the change came to nothing. */
   readonly #nextId = new Map<GroupId, ReplicaId>();
-  readonly #busy = new Set<GroupId>();
+  /** Which change is under way. */
+  readonly #busy = new Map<GroupId, number>();
+  #tokens = 0;
   /** Nothing is begun. */
   idle = false;
   readonly counts = { changes: 0, refused: 0, transfers: 0 };
@@ -149,9 +151,14 @@ export class Operator {
 
   async #perform(node: SimNode, group: GroupId, changes: readonly MemberChange[]): Promise<void> {
     const sim = this.#sim;
-    this.#busy.add(group);
+    const token = ++this.#tokens;
+    this.#busy.set(group, token);
+    const isOpen = (): boolean => this.#busy.get(group) === token;
+    const end = (): void => {
+      if (isOpen()) this.#busy.delete(group);
+    };
     // A crash may swallow the answer.
-    sim.scheduler.after(800, "operator is impatient", () => this.#busy.delete(group));
+    sim.scheduler.after(800, "operator is impatient", end);
     sim.note("op", `group ${group} at ${node.name}: ${JSON.stringify(changes)}`);
     this.counts.changes++;
     const added = changes.filter(
@@ -161,7 +168,11 @@ export class Operator {
       for (const { id, node: at } of added) {
         await sim.node(at)?.open(group, { replica: id, voters: new Map() });
       }
-      const answer = await this.#ask(node, group, (handle) => handle.changeMembers(changes));
+      const answer = await this.#ask(node, group, (handle) => {
+        // A node that stood still must not do long after what nobody remembers.
+        if (isOpen()) return handle.changeMembers(changes);
+        return Promise.resolve({ type: "refused", message: "too late" });
+      });
       sim.note("op", `group ${group}: ${answer.type === "refused" ? answer.message : answer.type}`);
       if (answer.type !== "done" && answer.type !== "indeterminate") {
         this.counts.refused++;
@@ -171,7 +182,7 @@ export class Operator {
     } catch {
       // The node went down, or has no such group any more: what came of it is seen later.
     } finally {
-      this.#busy.delete(group);
+      end();
     }
   }
 

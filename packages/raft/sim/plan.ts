@@ -122,7 +122,7 @@ export function planOf(seed: number): Plan {
     nodes: voters + spare,
     voters,
     groups: dice.pick([1, 1, 1, 2, 3]),
-    duration: dice.between(800, 3500),
+    duration: dice.between(500, 2500),
     tick,
     electionTicks,
     heartbeatTicks: electionTicks < 10 ? 1 : dice.pick([1, 2, 2, 3]),
@@ -158,7 +158,7 @@ export function planOf(seed: number): Plan {
     clients: {
       count: dice.between(1, 5),
       depth: dice.pick([1, 1, 2, 4]),
-      think: dice.scale(2, 60),
+      think: dice.scale(4, 80),
       keys: dice.between(1, 3),
       reads: dice.pick([0.1, 0.3, 0.5]),
       patience: dice.scale(50, 600),

@@ -211,6 +211,10 @@ export class GroupInvariants {
     if (now.applied > now.commit) {
       this.#fail("applied ≤ commit", replica, `${now.applied} > ${now.commit}`);
     }
+    if (now.applied > replica.durable.log.last) {
+      const detail = `${now.applied}, and on the disk is ${replica.describeDurable()}`;
+      this.#fail("applied ⇒ on the disk", replica, detail);
+    }
     if (before === undefined) return;
     for (const what of ["term", "commit", "applied"] as const) {
       if (now[what] < before[what]) {

@@ -17,6 +17,7 @@ export interface StorageObserver {
   onWrite(write: GroupWrite): void;
   /** Before the host is told. */
   onDurable(write: GroupWrite): void;
+  onMet(group: GroupId, peer: ReplicaId, disk: DiskId): void;
   onSnapshot(group: GroupId, meta: SnapshotMeta, received: boolean): void;
 }
 
@@ -96,6 +97,7 @@ export class SpyStorage implements RaftStorage {
   }
 
   met(group: GroupId, peer: ReplicaId, disk: DiskId): void {
+    this.#observer.onMet(group, peer, disk);
     this.#storage.met(group, peer, disk);
   }
 

@@ -1,0 +1,31 @@
+/** Makes this thread load the sources with one bug in them. Nothing of src/ may be loaded before. */
+import { readFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+import { mutants } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
+
+export function sourceOf({ file }: Mutant): URL {
+  return new URL(`../../src/${file}`, import.meta.url);
+}
+
+/** Throws where the text is not there, or more than once. */
+export function mutate(mutant: Mutant, source: string): string {
+  const parts = source.split(mutant.find);
+  if (parts.length !== 2) {
+    throw new Error(`${mutant.file} has this ${parts.length - 1} times: ${mutant.find}`);
+  }
+  return parts.join(mutant.replace);
+}
+
+export function applyMutant(name: string): void {
+  const mutant = mutants.find((one) => one.name === name);
+  if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
+  const url = sourceOf(mutant);
+  const source = mutate(mutant, readFileSync(url, "utf8"));
+  registerHooks({
+    load: (wanted, context, next) => {
+      if (wanted !== url.href) return next(wanted, context);
+      return { format: "module-typescript", source, shortCircuit: true };
+    },
+  });
+}

@@ -1,0 +1,73 @@
+/** Bugs in what the host makes of the core's word. */
+import type { Mutant } from "./mutant.ts";
+
+export const hostMutants: readonly Mutant[] = [
+  {
+    name: "a command that was applied is applied again",
+    file: "host/machine.ts",
+    find: 'if (sequence <= last) return { type: "repeated" };',
+    replace: "",
+  },
+  {
+    name: "a command is applied before the one before it",
+    file: "host/machine.ts",
+    find: 'if (sequence > last + 1) return { type: "gap", last };',
+    replace: "",
+  },
+  {
+    name: "a snapshot does not bring the table of sequences",
+    file: "host/machine.ts",
+    find: "this.#origins.replace(reader.table);",
+    replace: "this.#origins.replace(new Map());",
+  },
+  {
+    name: "a snapshot forgets that the configuration is joint",
+    file: "host/snapshotter.ts",
+    find: "configuration: core.configuration };",
+    replace: "configuration: { ...core.configuration, outgoing: [], autoLeave: false } };",
+  },
+  {
+    name: "a snapshot holds more than its index says",
+    file: "host/snapshotter.ts",
+    find: "const index = core.applied;",
+    replace: "const index = core.applied - 1;",
+  },
+  {
+    name: "the log is compacted before the snapshot is on the disk",
+    file: "host/snapshotter.ts",
+    find: "    const chunks = machine.snapshot();\n",
+    replace:
+      "    const chunks = machine.snapshot();\n" +
+      "    core.snapshotTaken(meta);\n    this.#compact(covered, index);\n",
+  },
+  {
+    name: "a read is answered before its index is applied",
+    file: "host/reads.ts",
+    find: "const ready = this.#confirmed.filter(({ index }) => index <= applied);",
+    replace: "const ready = [...this.#confirmed];",
+  },
+  {
+    name: "whoever has the index gets the answer, whatever the term",
+    file: "host/proposals.ts",
+    find: "if (first.index === entry.index && first.term === entry.term) return first.answer;",
+    replace: "if (first.index === entry.index) return first.answer;",
+  },
+  {
+    name: "the end of leadership is told as if nothing had been taken",
+    file: "host/proposals.ts",
+    find: 'this.#end(last, { type: "indeterminate" });',
+    replace: 'this.#end(last, { type: "overloaded" });',
+  },
+  {
+    name: "a replica that lost its disk is taken for the old one",
+    file: "host/peers.ts",
+    find: "} else if (known !== disk) {",
+    replace: "} else if (known !== disk && disk === 0) {",
+  },
+  {
+    name: "answers are sent before the write they speak of",
+    file: "host/group.ts",
+    find: "if (write === 0) for (const message of afterWrite)",
+    replace: "for (const message of afterWrite)",
+  },
+];

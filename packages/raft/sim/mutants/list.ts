@@ -1,0 +1,6 @@
+import { coreMutants } from "./core.ts";
+import { hostMutants } from "./host.ts";
+import type { Mutant } from "./mutant.ts";
+import { storageMutants } from "./storage.ts";
+
+export const mutants: readonly Mutant[] = [...coreMutants, ...hostMutants, ...storageMutants];

@@ -1,0 +1,7 @@
+/** A deliberate bug: in this file of src/ this text, which is there exactly once, becomes that. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
