@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Series, sizesUpTo } from "./series.ts";
-import { growthSvg, niceTop } from "./svg.ts";
+import { decades, growthSvg } from "./svg.ts";
 
 test("sizes are tenfold, and end where they should", () => {
   expect(sizesUpTo(100, 10_000)).toEqual([100, 1000, 10_000]);
@@ -9,15 +9,25 @@ test("sizes are tenfold, and end where they should", () => {
 });
 
 test.each([
-  [0, 1],
-  [0.7, 1],
-  [1, 1],
-  [1.1, 2],
-  [3, 5],
-  [60, 100],
-  [120, 200],
-])("an axis for %d ends at %d", (value, top) => {
-  expect(niceTop(value)).toBeCloseTo(top);
+  [[], [1, 10]],
+  [
+    [0, 3],
+    [1, 10],
+  ],
+  [
+    [1, 10],
+    [1, 10],
+  ],
+  [
+    [1.5, 11],
+    [1, 10, 100],
+  ],
+  [
+    [0.5, 2],
+    [0.1, 1, 10],
+  ],
+])("an axis for %j has the marks %j", (values, marks) => {
+  expect(decades(values)).toEqual(marks.map((mark) => expect.closeTo(mark)));
 });
 
 const series = (name: string): Series => ({

@@ -7,14 +7,17 @@ const MARGIN = { left: 56, right: 16, top: 34, bottom: 66 };
 const COLUMNS = 2;
 const COLOURS = ["#0b6bcb", "#c2410c", "#15803d", "#7e22ce"];
 
-/** A drawing of how CPU grows: a panel for each series, with a logarithmic axis of sizes. */
+/**
+ * A drawing of how CPU grows: a panel for each series, with logarithmic axes. What costs the same at
+ * every size is a level line, and what is proportional to the size rises a decade in each decade.
+ */
 export function growthSvg(all: readonly Series[]): string {
   const rows = Math.ceil(all.length / COLUMNS);
   const panels = all.map((series, i) => {
     const [x, y] = [(i % COLUMNS) * WIDTH, Math.floor(i / COLUMNS) * HEIGHT];
     return `<g transform="translate(${x} ${y})">${panel(series)}</g>`;
   });
-  const [width, height] = [COLUMNS * WIDTH, rows * HEIGHT];
+  const [width, height] = [Math.min(COLUMNS, all.length) * WIDTH, rows * HEIGHT];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"`,
     ` viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11" fill="#1f2937">`,
@@ -29,7 +32,7 @@ function panel({ title, of, figures, points }: Series): string {
   const values = drawn.flatMap(({ name }) => points.map(({ figures: at }) => at[name] ?? 0));
   const scale = scales(
     points.map(({ size }) => size),
-    niceTop(Math.max(...values, 0)),
+    decades(values),
   );
   const lines = drawn.map((figure, i) => line(figure, points, scale, COLOURS[i % 4] ?? "#000"));
   const legend = drawn.map(({ name }, i) => legendEntry(name, i));
@@ -42,37 +45,41 @@ function panel({ title, of, figures, points }: Series): string {
 }
 
 interface Scale {
-  readonly top: number;
+  /** From the lowest to the highest; powers of ten. */
+  readonly marks: readonly number[];
   x(size: number): number;
   y(value: number): number;
 }
 
-function scales(sizes: readonly number[], top: number): Scale {
+function scales(sizes: readonly number[], marks: readonly number[]): Scale {
   const [low, high] = [Math.log10(Math.min(...sizes)), Math.log10(Math.max(...sizes))];
   const width = WIDTH - MARGIN.left - MARGIN.right;
   const height = HEIGHT - MARGIN.top - MARGIN.bottom;
   const share = (size: number): number =>
     high === low ? 0.5 : (Math.log10(size) - low) / (high - low);
+  const [bottom, top] = [Math.log10(marks[0] ?? 1), Math.log10(marks.at(-1) ?? 10)];
+  const rise = (value: number): number =>
+    Math.min(1, Math.max(0, (Math.log10(value) - bottom) / (top - bottom)));
   return {
-    top,
+    marks,
     x: (size) => MARGIN.left + share(size) * width,
-    y: (value) => MARGIN.top + (1 - value / top) * height,
+    y: (value) => MARGIN.top + (1 - (value > 0 ? rise(value) : 0)) * height,
   };
 }
 
-/** 1, 2 or 5 times a power of ten, not below the value. */
-export function niceTop(value: number): number {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10);
+/** The powers of ten that these values lie between; two at least. */
+export function decades(values: readonly number[]): readonly number[] {
+  const logs = values.filter((value) => value > 0).map(Math.log10);
+  const first = logs.length === 0 ? 0 : Math.floor(Math.min(...logs));
+  const last = Math.max(first + 1, Math.ceil(Math.max(...logs, first)));
+  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
 }
 
 function axes(points: readonly Point[], scale: Scale, of: string): string[] {
   const [left, right] = [MARGIN.left, WIDTH - MARGIN.right];
   const bottom = HEIGHT - MARGIN.bottom;
-  const marks = [0, 0.25, 0.5, 0.75, 1].map((share) => share * scale.top);
   return [
-    ...marks.map((value) => {
+    ...scale.marks.map((value) => {
       const y = round(scale.y(value));
       return (
         `<path d="M${left} ${y}H${right}" stroke="#e5e7eb"/>` +
@@ -94,7 +101,7 @@ function verticalAt(y: number): string {
 function line(figure: Figure, points: readonly Point[], scale: Scale, colour: string): string {
   const at = points.flatMap(({ size, figures }) => {
     const value = figures[figure.name];
-    return value === undefined ? [] : [[round(scale.x(size)), round(scale.y(Math.max(0, value)))]];
+    return value === undefined ? [] : [[round(scale.x(size)), round(scale.y(value))]];
   });
   const path = at.map(([x, y]) => `${x} ${y}`).join("L");
   const dots = at.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="3" fill="${colour}"/>`);
