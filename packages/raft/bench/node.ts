@@ -114,6 +114,13 @@ serveCalls({
     const machine = machines.get(id);
     return machine instanceof CountMachine ? machine.count : 0;
   },
+  /** ms from the start of the process until everything that is committed is applied. */
+  whole: async (id: number): Promise<number> => {
+    const whole = ({ role, applied, lastIndex }: GroupStatus) =>
+      role === "leader" && applied === lastIndex;
+    while (!whole(group(id).status)) await new Promise((resolve) => setImmediate(resolve));
+    return performance.now();
+  },
   load: (given: { groups: readonly number[]; options: LoadOptions }): Promise<LoadResult> =>
     load(given.groups.map(group), given.options),
   cpu: () => process.cpuUsage(),
