@@ -1,7 +1,7 @@
 // How long a large state holds up its group, and how long it takes to be back: 1,000,000 sessions with a
 // subscription each are made through the service and the log, recovered from the log alone, written
 // to a snapshot while commands go on, and recovered from that.
-//   node --conditions=source services/session/bench/snapshot.ts [directory] [sessions]
+//   node --max-semi-space-size=16 --conditions=source services/session/bench/snapshot.ts [directory] [sessions]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,6 +37,8 @@ interface Life {
   commands: number;
   bytes: number;
   isTakingSnapshot: boolean;
+  /** When everything in the log was applied and the group led. */
+  ledAt: number;
 }
 
 async function start(snapshotEvery: number): Promise<Life> {
@@ -50,7 +52,18 @@ async function start(snapshotEvery: number): Promise<Life> {
   await node.start();
   const service = createSessionService({
     host: {
-      open: (options) => node.host.open({ ...options, machine: watched(options.machine) }),
+      open: ({ listener, ...options }) =>
+        node.host.open({
+          ...options,
+          machine: watched(options.machine),
+          listener: {
+            onLeader: (leader, name) => listener?.onLeader(leader, name),
+            onLeading: (leading, term) => {
+              life.ledAt = performance.now();
+              listener?.onLeading(leading, term);
+            },
+          },
+        }),
       close: (group) => node.host.close(group),
     } satisfies Pick<RaftHost, "open" | "close">,
     group: GROUP,
@@ -61,7 +74,8 @@ async function start(snapshotEvery: number): Promise<Life> {
     logger: silentLogger,
     routeSink: stores,
   });
-  const life: Life = { node, service, commands: 0, bytes: 0, isTakingSnapshot: false };
+  const counts = { commands: 0, bytes: 0, ledAt: 0 };
+  const life: Life = { node, service, ...counts, isTakingSnapshot: false };
   /** Counts what the group does with its state machine. */
   function watched(machine: StateMachine): StateMachine {
     return {
@@ -159,8 +173,10 @@ async function measureRecovery(what: string, snapshotEvery: number): Promise<Lif
   const pauses = new Pauses();
   const began = performance.now();
   const life = await start(snapshotEvery);
-  const { commands } = life;
-  console.log(`back from ${what} (${commands} commands) in ${seconds(began)}: ${pauses.end()}`);
+  const { commands, ledAt } = life;
+  const led = ((ledAt - began) / 1000).toFixed(2);
+  console.log(`back from ${what} (${commands} commands): leads after ${led} s`);
+  console.log(`what was connected is released after ${seconds(began)}; ${pauses.end()}`);
   console.log(life.service.sessions.counts());
   return life;
 }
