@@ -40,6 +40,7 @@ interface Write {
   readonly number: number;
   /** Holds this replica's vote for itself in this term; 0 if none. */
   readonly ownVote: Term;
+  readonly commit: LogIndex;
   /** Speak of what this write or one before it holds, and came when nothing new was to be written. */
   late: Message[];
 }
@@ -49,11 +50,15 @@ export class Core implements RaftCore {
   /** As in the last write that held one. */
   #written: HardState;
   #lastWrite = 0;
+  /** The entry that put the configuration in force, and the commit index that a restart will find. */
+  #configurationAt: LogIndex = 0;
+  #durableCommit: LogIndex;
   readonly #writes: Write[] = [];
 
   constructor(options: CoreOptions, recovered: RecoveredLog) {
     this.#state = new State(options, recovered);
     this.#written = recovered.hardState;
+    this.#durableCommit = recovered.hardState.commit;
   }
 
   get id(): ReplicaId {
@@ -74,6 +79,10 @@ export class Core implements RaftCore {
 
   get configuration(): Configuration {
     return this.#state.configuration;
+  }
+
+  get isConfigurationDurable(): boolean {
+    return this.#configurationAt <= this.#durableCommit;
   }
 
   get hardState(): HardState {
@@ -179,6 +188,7 @@ export class Core implements RaftCore {
     const done = this.#writes.shift();
     assert(done?.number === write, `write ${write} is not the oldest under way`);
     state.log.endWrite();
+    this.#durableCommit = Math.max(this.#durableCommit, done.commit);
     for (const message of done.late) state.messages.push(message);
     if (state.role === "candidate" && done.ownVote === state.term) ownVoteWritten(state);
     if (state.role === "leader") advanceCommit(state);
@@ -196,6 +206,7 @@ export class Core implements RaftCore {
     // The same on all replicas: one that does not fit changes nothing.
     if (!changed.ok) return state.configuration;
     state.configuration = changed.configuration;
+    this.#configurationAt = entry.index;
     if (state.role === "leader") configurationChanged(state);
     return state.configuration;
   }
@@ -258,14 +269,18 @@ export class Core implements RaftCore {
     else stepCandidate(state, message);
   }
 
-  /** A changed commit index alone is worth no write: it goes with the next. */
+  /**
+   * A changed commit index alone is worth no write: it goes with the next. But for a configuration:
+   * back in the one before, this replica could need the vote of one that is gone by then.
+   */
   #beginWrite(): Pick<Ready, "write" | "hardState" | "entries" | "snapshot" | "afterWrite"> {
     const state = this.#state;
     const { hardState } = this;
     const voted = hardState.term !== this.#written.term || hardState.vote !== this.#written.vote;
     const { waiting } = state;
     state.waiting = [];
-    if (!voted && !state.log.hasUnwritten) {
+    const settles = this.#configurationAt > this.#written.commit;
+    if (!voted && !settles && !state.log.hasUnwritten) {
       (this.#writes.at(-1)?.late ?? state.messages).push(...waiting);
       return NO_WRITE;
     }
@@ -273,7 +288,7 @@ export class Core implements RaftCore {
     this.#written = hardState;
     const number = ++this.#lastWrite;
     const ownVote = state.role === "candidate" ? state.term : 0;
-    this.#writes.push({ number, ownVote, late: [] });
+    this.#writes.push({ number, ownVote, commit: hardState.commit, late: [] });
     const { entries, snapshot } = state.log.beginWrite();
     const held = { write: number, hardState: changed ? hardState : undefined };
     return { ...held, entries, snapshot, afterWrite: waiting };

@@ -60,6 +60,8 @@ export interface RaftCore {
   /** NONE if unknown. */
   readonly leader: ReplicaId;
   readonly configuration: Configuration;
+  /** A restart finds it in force, or finds that it is to be. */
+  readonly isConfigurationDurable: boolean;
   readonly hardState: HardState;
   readonly commit: LogIndex;
   readonly applied: LogIndex;

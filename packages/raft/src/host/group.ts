@@ -18,6 +18,7 @@ import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport
 import { Applier } from "./applier.ts";
 import { helloBeat, removedBeat } from "./beats.ts";
 import { encodeCommand, encodeEndClient } from "./command.ts";
+import { Farewell } from "./farewell.ts";
 import { Installer } from "./installer.ts";
 import { Intakes } from "./intake.ts";
 import { Leadership, successor } from "./leadership.ts";
@@ -75,8 +76,7 @@ export class Group implements RaftGroup, SnapshotSending {
   /** Why it does not run any more. */
   #ended: string | undefined;
   #writing = 0;
-  /** In ticks: it is not a member any more, and stops then. */
-  #stopsAt: number | undefined;
+  readonly #farewell: Farewell;
 
   constructor(around: Surroundings, options: GroupOptions, parts: GroupParts) {
     const { core, machine, peers } = parts;
@@ -113,6 +113,7 @@ export class Group implements RaftGroup, SnapshotSending {
       around,
     );
     this.#intakes = new Intakes(storage.snapshots, (offer) => this.#received(offer));
+    this.#farewell = new Farewell(electionTicks);
     this.#sleep = new Sleep(Math.max(IDLE_HEARTBEATS * heartbeatTicks, electionTicks));
   }
 
@@ -189,6 +190,7 @@ export class Group implements RaftGroup, SnapshotSending {
       if (alone) this.#core.campaign();
     });
     this.#sayHello();
+    this.#farewell.look(this.#core, this.#around.ticks);
     this.#around.touch(this);
   }
 
@@ -196,7 +198,9 @@ export class Group implements RaftGroup, SnapshotSending {
     if (!this.#admits(from, disk, message)) return;
     const asksForVote = message.type === "vote" || message.type === "preVote";
     if (asksForVote && wasRemoved(this.#core.configuration, message.from)) {
-      this.#tellRemoved(from, message.from);
+      if (!this.#core.isConfigurationDurable) return;
+      this.#around.outbox.beat(from, removedBeat(this.id, this.#core, message.from));
+      this.#around.touch(this);
       return;
     }
     this.#stir();
@@ -207,7 +211,9 @@ export class Group implements RaftGroup, SnapshotSending {
     if (!this.#admits(from, disk, beat)) return;
     const { from: sender, to, term, commit, context } = beat;
     if (beat.kind === 3) {
-      this.#wasRemoved();
+      this.#farewell.told(sender, this.#around.ticks);
+      this.#stir();
+      if (this.#farewell.isOver(this.#core, this.#around.ticks)) this.#wasRemoved();
       return;
     }
     const isAnswer = beat.kind === 1 || beat.kind === 4;
@@ -248,7 +254,8 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#guarded(() => this.#core.tick());
     if (this.#reads.age(ticks) > options.electionTicks) this.#reads.retry();
     this.#around.touch(this);
-    if (this.#stopsAt !== undefined && ticks >= this.#stopsAt) this.#wasRemoved();
+    for (const question of this.#farewell.questions(this.#core, ticks)) this.#send(question);
+    if (this.#farewell.isOver(this.#core, ticks)) this.#wasRemoved();
     else if (this.#sleep.tick(this.#core, this.#nothingWaits())) this.#fellAsleep();
   }
 
@@ -351,10 +358,7 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #onConfiguration(entry: Entry, configuration: Configuration): void {
     this.#membership.applied(entry, configuration);
-    // The others have yet to hear that the entry is committed, so it stays for a moment.
-    if (this.#stopsAt === undefined && wasRemoved(configuration, this.#core.id)) {
-      this.#stopsAt = this.#around.ticks + this.#around.options.electionTicks;
-    }
+    this.#farewell.look(this.#core, this.#around.ticks);
   }
 
   // Snapshots.
@@ -420,7 +424,7 @@ export class Group implements RaftGroup, SnapshotSending {
       !this.#membership.busy &&
       this.#applier.idle &&
       this.#writing === 0 &&
-      this.#stopsAt === undefined
+      !this.#farewell.begun
     );
   }
 
@@ -454,11 +458,6 @@ export class Group implements RaftGroup, SnapshotSending {
     for (const [to, node] of configuration.nodes) {
       if (to !== id) this.#around.outbox.beat(node, helloBeat(this.id, this.#core, to));
     }
-  }
-
-  #tellRemoved(node: NodeName, to: ReplicaId): void {
-    this.#around.outbox.beat(node, removedBeat(this.id, this.#core, to));
-    this.#around.touch(this);
   }
 
   #wasRemoved(): void {
