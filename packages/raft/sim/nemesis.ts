@@ -90,7 +90,7 @@ export class Nemesis {
     const up = nodes.filter((node) => node.up);
     const leader = this.#sim.leaderOf(this.#dice.between(0, this.#sim.plan.groups - 1))?.node;
     const any = up.length > 0 ? this.#dice.pick(up) : undefined;
-    const target = fault.endsWith("Leader") ? leader : any;
+    const target = fault.endsWith("Leader") || fault === "diverge" ? leader : any;
     if (target === undefined) return;
     if (fault !== "crashInOperation" && fault !== "wipe") this.#count(fault);
     switch (fault) {
@@ -106,6 +106,8 @@ export class Nemesis {
       case "pause":
       case "pauseLeader":
         return this.#pause(target);
+      case "diverge":
+        return this.#diverge(target);
       case "partition":
         return this.#partition();
       case "oneWay":
@@ -167,6 +169,17 @@ export class Nemesis {
       this.#sim.note("net", `joined ${links.map((link) => link.join(">")).join(" ")}`);
       for (const [from, to] of links) network.cut(from, to, false);
     });
+  }
+
+  /** A leader takes commands that nobody else sees: its log goes a way of its own. */
+  #diverge(leader: SimNode): void {
+    this.#isolate(leader);
+    this.#sim.burst(leader, this.#dice);
+    if (this.#dice.chance(0.5)) {
+      this.#sim.scheduler.after(this.#dice.exponential(15), "crash of who stands alone", () => {
+        if (!this.#ended && leader.up) this.#crash(leader);
+      });
+    }
   }
 
   #slowLink(target: SimNode): void {

@@ -1,6 +1,6 @@
 /** One machine of the simulated cluster: its disk, and the process that is started on it again and again. */
 import type { Logger } from "@canopy/base";
-import type { LogIndex, ReplicaId, SnapshotMeta } from "../src/core/types.ts";
+import { EntryKind, type LogIndex, type ReplicaId, type SnapshotMeta } from "../src/core/types.ts";
 import { createHost } from "../src/host/host.ts";
 import type { RaftGroup, RaftHost } from "../src/host/port.ts";
 import type { GroupId, GroupWrite, RaftStorage } from "../src/storage/port.ts";
@@ -237,7 +237,11 @@ export class SimNode {
           current.delete(group);
         }),
       onWrite: (write: GroupWrite) =>
-        guard(() => sim.invariants(write.group).onWrite(of(write.group), write)),
+        guard(() => {
+          const shadow = of(write.group);
+          sim.invariants(write.group).onWrite(shadow, write);
+          this.#checkChanges(shadow, write);
+        }),
       onDurable: (write: GroupWrite) =>
         guard(() => {
           const shadow = current.get(write.group);
@@ -249,6 +253,15 @@ export class SimNode {
       onSnapshot: (group, meta, received) =>
         guard(() => sim.onSnapshot(this, group, meta, received)),
     };
+  }
+
+  #checkChanges(shadow: ReplicaShadow, { group, entries }: GroupWrite): void {
+    for (const { kind, index } of entries) {
+      if (kind !== EntryKind.Configuration) continue;
+      const status = this.groups.get(group)?.handle.status;
+      if (status?.role !== "leader") return;
+      this.#sim.invariants(group).onChange(shadow, index, status);
+    }
   }
 
   #create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): ReplicaShadow {

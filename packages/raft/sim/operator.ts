@@ -46,6 +46,14 @@ export class Operator {
     });
   }
 
+  /** Whoever has just become leader is asked for a change at once, now and then. */
+  onElected(group: GroupId): void {
+    if (this.#sim.plan.changeEvery === Number.POSITIVE_INFINITY || !this.#dice.chance(0.3)) return;
+    this.#sim.scheduler.after(this.#dice.exponential(3), "operator", () => {
+      if (!this.idle) this.#change(group);
+    });
+  }
+
   #transfer(): void {
     if (this.#sim.quiet) return;
     const found = this.#leader(this.#dice.between(0, this.#sim.plan.groups - 1));
@@ -57,11 +65,10 @@ export class Operator {
     this.#ask(node, status.group, (handle) => handle.transferLeadership(to)).catch(() => undefined);
   }
 
-  #change(): void {
+  #change(group = this.#dice.between(0, this.#sim.plan.groups - 1)): void {
     if (this.#sim.quiet) return;
-    const group = this.#dice.between(0, this.#sim.plan.groups - 1);
     const found = this.#leader(group);
-    if (found === undefined || this.#busy.has(group)) return;
+    if (found === undefined || (this.#busy.has(group) && !this.#dice.chance(0.3))) return;
     const { configuration } = found.status;
     if (this.wiped(group, configuration).length > 0) return;
     const kind = this.#dice.pick([
@@ -170,7 +177,12 @@ export class Operator {
       }
       const answer = await this.#ask(node, group, (handle) => {
         // A node that stood still must not do long after what nobody remembers.
-        if (isOpen()) return handle.changeMembers(changes);
+        if (isOpen()) {
+          sim.scheduler.after(this.#dice.exponential(2), "change", () => {
+            sim.nemesis.onMoment("change", node);
+          });
+          return handle.changeMembers(changes);
+        }
         return Promise.resolve({ type: "refused", message: "too late" });
       });
       sim.note("op", `group ${group}: ${answer.type === "refused" ? answer.message : answer.type}`);

@@ -14,6 +14,7 @@ export type Fault =
   | "oneWay"
   | "isolateLeader"
   | "crashLeader"
+  | "diverge"
   | "pauseLeader"
   | "slowLink"
   | "slowDisk"
@@ -31,6 +32,7 @@ export const FAULTS: readonly Fault[] = [
   "oneWay",
   "isolateLeader",
   "crashLeader",
+  "diverge",
   "pauseLeader",
   "slowLink",
   "slowDisk",
@@ -41,7 +43,14 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 /** When a fault follows at once on something that happened. */
-export type Moment = "elected" | "commit" | "configuration" | "snapshot" | "append" | "vote";
+export type Moment =
+  | "elected"
+  | "commit"
+  | "configuration"
+  | "snapshot"
+  | "append"
+  | "vote"
+  | "change";
 export const MOMENTS: readonly Moment[] = [
   "elected",
   "commit",
@@ -49,6 +58,7 @@ export const MOMENTS: readonly Moment[] = [
   "snapshot",
   "append",
   "vote",
+  "change",
 ];
 
 export interface Plan {
@@ -164,7 +174,7 @@ export function planOf(seed: number): Plan {
       patience: dice.scale(50, 600),
       padding: dice.pick([0, 0, 40, 300, 900]),
       ends: dice.pick([0, 0.02, 0.1]),
-      anonymous: dice.pick([0, 0, 0.1]),
+      anonymous: dice.pick([0, 0, 0.2]),
     },
     changeEvery: dice.chance(0.5) ? dice.scale(60, 800) : Number.POSITIVE_INFINITY,
     transferEvery: dice.chance(0.3) ? dice.scale(60, 800) : Number.POSITIVE_INFINITY,

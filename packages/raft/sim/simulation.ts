@@ -4,6 +4,7 @@ import type { GroupStatus } from "../src/host/port.ts";
 import type { GroupId } from "../src/storage/port.ts";
 import type { Batch, NodeName } from "../src/transport/port.ts";
 import { Client } from "./client.ts";
+import { type Command, encodeCommand } from "./commands.ts";
 import { describeBatch } from "./describe.ts";
 import { Dice } from "./dice.ts";
 import { History } from "./history.ts";
@@ -21,6 +22,8 @@ import { Violation } from "./violation.ts";
 /** Of the writes that a storage calls durable, those after which a restart is tried on a copy. */
 const PLATTER_CHECKS = 0.004;
 const STEPS = 200;
+/** The list that bursts append to. */
+const BURST = 99;
 
 export class Simulation {
   readonly plan: Plan;
@@ -251,6 +254,42 @@ export class Simulation {
     return Math.max(0, this.#values - dice.between(0, 6));
   }
 
+  /** Commands of nobody in particular, at once, for all groups that the node leads. */
+  burst(node: SimNode, dice: Dice): void {
+    for (const [group, { handle }] of node.groups) {
+      if (handle.status.role !== "leader") continue;
+      for (let left = dice.between(1, 6); left > 0; left--) {
+        this.#proposeOnce(node, group, this.nextValue(), dice.chance(0.5) ? 0 : 30, 3);
+      }
+    }
+  }
+
+  /** Not taken means not taken: then it is tried elsewhere, and must not be there twice. */
+  #proposeOnce(node: SimNode, group: GroupId, value: number, padding: number, tries: number): void {
+    const command = { client: 0, sequence: 0, operation: { kind: "append", key: BURST, value } };
+    const bytes = encodeCommand(command as Command, padding);
+    const recorded = this.history.append(group, BURST, value);
+    const again = (left: number): void => {
+      this.scheduler.after(30, "burst tries again", () => {
+        const leader = this.leaderOf(group)?.node;
+        if (leader !== undefined && left > 0) propose(leader, left);
+      });
+    };
+    const propose = (at: SimNode, left: number): void => {
+      at.life?.receive("burst", () => {
+        const { life } = at;
+        const open = at.groups.get(group);
+        if (open === undefined) return;
+        void open.handle.propose(bytes).then((answer) => {
+          if (!life?.alive) return;
+          if (answer.type === "committed") recorded.end(answer.result as number);
+          else if (answer.type !== "indeterminate") again(left - 1);
+        });
+      });
+    };
+    propose(node, tries);
+  }
+
   replaceClient(client: Client): void {
     this.#clients = this.#clients.filter((other) => other !== client);
     this.#addClient(client.group);
@@ -271,7 +310,10 @@ export class Simulation {
         const before = shadow.seen?.commit ?? 0;
         const { status } = handle;
         invariants.onSeen(shadow, status);
-        if (invariants.counts.elections > elections) this.#moment("elected", node);
+        if (invariants.counts.elections > elections) {
+          this.#moment("elected", node);
+          this.operator.onElected(group);
+        }
         if (invariants.counts.commits > commits) this.#moment("commit", node);
         if (invariants.counts.configurations > configurations) this.#moment("configuration", node);
         if (this.journal.reading && status.commit > before) {

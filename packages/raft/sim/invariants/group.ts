@@ -80,11 +80,28 @@ export class GroupInvariants {
       const votes = `${hardState.vote} and then ${write.hardState.vote}`;
       this.#fail("one vote per term", replica, `voted for ${votes} in term ${hardState.term}`);
     }
-    if (write.snapshot !== undefined) this.#metas.push(write.snapshot);
+    if (write.snapshot !== undefined) this.#installs(replica, write.snapshot);
     if (!replica.write(write)) {
       this.#fail("log without gaps", replica, `${first?.index} after ${log.last}`);
     }
     for (const { index, term: of } of write.entries) this.#matching(replica, index, of);
+  }
+
+  /** A leader puts a change of members into its log; `status` is the leader's at this moment. */
+  onChange(replica: ReplicaShadow, index: LogIndex, status: GroupStatus): void {
+    const { log } = replica.memory;
+    for (let at = Math.max(status.applied, log.base) + 1; at < index; at++) {
+      if (log.at(at)?.kind !== EntryKind.Configuration) continue;
+      this.#fail(
+        "one change of members at a time",
+        replica,
+        `${at} is not applied before ${index}`,
+      );
+    }
+    if (log.termAt(status.commit) !== status.term) {
+      const detail = `${index} before an entry of term ${status.term} is committed`;
+      this.#fail("one change of members at a time", replica, detail);
+    }
   }
 
   /** After the storage said so. */
@@ -123,11 +140,15 @@ export class GroupInvariants {
       commit: status.commit,
       applied: status.applied,
       configuration: status.configuration,
+      members: status.members,
     };
     replica.seen = now;
     this.#monotone(replica, before, now);
     if (now.role === "leader" && (before?.role !== "leader" || before.term !== now.term)) {
       this.#elected(replica, before?.configuration, now);
+    }
+    if (now.role === "leader" && before?.role === "leader" && before.term === now.term) {
+      this.#leads(replica, before, now);
     }
     if (now.commit > (before?.commit ?? 0)) this.#commits(replica, before, now);
     if (now.applied > (before?.applied ?? -1)) this.#configured(replica, before, now);
@@ -243,6 +264,43 @@ export class GroupInvariants {
       if (log.termAt(index) !== entry.term) {
         const has = `${log.termAt(index) ?? "nothing"} instead of ${entry.term}`;
         this.#fail("leader completeness", replica, `term at ${index}: ${has}`);
+      }
+    }
+  }
+
+  /** Figure 13, rule 6: what matches stays, with all that follows it. */
+  #installs(replica: ReplicaShadow, meta: SnapshotMeta): void {
+    this.#metas.push(meta);
+    const { log } = replica.memory;
+    const commit = replica.seen?.commit ?? 0;
+    const { index, term } = meta;
+    if (index <= commit) {
+      this.#fail("a snapshot only brings news", replica, `${index}, and commit is ${commit}`);
+    }
+    if (log.termAt(index) === term && log.last > index) {
+      const detail = `the snapshot at ${index} matches, and drops the log up to ${log.last}`;
+      this.#fail("a snapshot only brings news", replica, detail);
+    }
+  }
+
+  /** Of one who leads on. */
+  #leads(replica: ReplicaShadow, before: Seen, now: Seen): void {
+    const { log } = replica.memory;
+    if (now.commit > before.commit && log.termAt(now.commit) !== now.term) {
+      const detail = `${now.commit} of term ${log.termAt(now.commit)} in term ${now.term}`;
+      this.#fail("a leader commits by counting only in its term", replica, detail);
+    }
+    for (const { id, match } of now.members) {
+      const was = before.members.find((member) => member.id === id)?.match ?? 0;
+      if (match === was) continue;
+      if (match < was) this.#fail("match monotone", replica, `${match} after ${was} of ${id}`);
+      const has = this.replicas.some(({ id: other, durable }) => {
+        const matches = durable.log.termAt(match) === log.termAt(match);
+        return other === id && (matches || match < durable.log.base);
+      });
+      if (!has && log.termAt(match) !== undefined) {
+        const detail = `${match} (term ${log.termAt(match)}) of replica ${id}, which has not got that`;
+        this.#fail("match ⇒ durable there", replica, detail);
       }
     }
   }

@@ -9,6 +9,7 @@ import type {
   SnapshotMeta,
   Term,
 } from "../../src/core/types.ts";
+import type { GroupStatus } from "../../src/host/port.ts";
 import type { GroupId, GroupWrite } from "../../src/storage/port.ts";
 import { type ShadowEntry, ShadowLog, shadowOf } from "./shadow-log.ts";
 
@@ -32,6 +33,8 @@ export interface Seen {
   commit: LogIndex;
   applied: LogIndex;
   configuration: Configuration;
+  /** Of a leader. */
+  members: GroupStatus["members"];
 }
 
 export class ReplicaShadow {

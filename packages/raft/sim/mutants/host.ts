@@ -47,12 +47,6 @@ export const hostMutants: readonly Mutant[] = [
     replace: "const ready = [...this.#confirmed];",
   },
   {
-    name: "whoever has the index gets the answer, whatever the term",
-    file: "host/proposals.ts",
-    find: "if (first.index === entry.index && first.term === entry.term) return first.answer;",
-    replace: "if (first.index === entry.index) return first.answer;",
-  },
-  {
     name: "the end of leadership is told as if nothing had been taken",
     file: "host/proposals.ts",
     find: 'this.#end(last, { type: "indeterminate" });',

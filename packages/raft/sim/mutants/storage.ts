@@ -39,12 +39,6 @@ export const storageMutants: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "the end of a segment is not on the disk before the next one begins",
-    file: "storage/wal.ts",
-    find: "      await present?.sync();\n",
-    replace: "",
-  },
-  {
     name: "a torn write at the end of the log stops the start",
     file: "storage/recover.ts",
     find: "  if (content.provesLoss(end)) throw damaged(content.path, end, BAD_BEFORE);\n",
