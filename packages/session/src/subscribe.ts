@@ -25,9 +25,10 @@ export function subscribe(
     const subscriptions: Subscription[] = [];
     const existed: boolean[] = [];
     for (const asked of request.subscriptions) {
-      const known = session.subscription(tables.filter(asked.filter));
+      const filter = tables.filter(asked.filter);
+      const known = session.subscription(filter);
       existed.push(known !== undefined && !known.draining);
-      subscriptions.push(describe(subscribeOne(tables, session, asked, known, starts)));
+      subscriptions.push(describe(subscribeOne(tables, session, filter, asked, known, starts)));
     }
     return { subscriptions, existed };
   });
@@ -36,14 +37,14 @@ export function subscribe(
 function subscribeOne(
   tables: Tables,
   session: Session,
+  filter: Filter,
   asked: NewSubscription,
   known: HeldSubscription | undefined,
   heads: Vector,
 ): HeldSubscription {
   const options = packOptions(asked);
   const identifier = asked.subscriptionIdentifier;
-  const held =
-    known ?? tables.subscribe(session, tables.filter(asked.filter), options, identifier, heads);
+  const held = known ?? tables.subscribe(session, filter, options, identifier, heads);
   // [MQTT-3.8.4-3] Replacing keeps where it began, so nothing is lost. But one that was unsubscribed
   // is a new one, and one that had no queue got everything up to here live.
   if (held.draining || !held.queued) held.starts = heads;

@@ -15,9 +15,9 @@ export type Proposal = Untimed<Command>;
  * Settles when the command is committed and applied. Rejects with a SessionError.
  *
  * What is `indeterminate` may still be applied, but then it is in the log before everything that is
- * proposed after that answer. And applied twice in a row every command does what it does once, but
- * for gateway-up and open. So who needs it done proposes it again, and no table of what was applied
- * is kept (`Origin` of the group). What each caller does:
+ * proposed after that answer. And applied twice in a row every command but gateway-up does what it
+ * does once (packages/session, repeated.test.ts). So who needs it done proposes it again, and no table
+ * of what was applied is kept (`Origin` of the group). What each caller does:
  *
  * - progress, deliveries, release, gateway-down, tick, expire, fire-will, will-done, ended-cleaned:
  *   again, until it is committed.
