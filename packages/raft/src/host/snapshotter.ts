@@ -44,9 +44,11 @@ export class Snapshotter {
   /** So many bytes more are applied. Begins a snapshot where one is due. */
   grew(bytes: number): void {
     this.#bytes += bytes;
-    const step = this.#around.options.keepTail / MARKS_PER_TAIL;
+    const { keepTail } = this.#around.options;
     const last = this.#marks.at(-1);
-    if (last === undefined || this.#bytes - last.bytes >= step) this.#mark();
+    // Without a tail the places of the snapshots are enough.
+    const isFar = last !== undefined && this.#bytes - last.bytes >= keepTail / MARKS_PER_TAIL;
+    if (last === undefined || (keepTail > 0 && isFar)) this.#mark();
     if (this.#bytes >= this.#dueAt && this.#running === undefined) void this.#begin();
   }
 
