@@ -49,7 +49,7 @@ const commands: Readonly<Record<Options["command"], (options: Options) => Promis
     return { results, isWrong: wrong.length > 0 };
   },
   growth: async (options) => {
-    const results = await growth(options, (series) => print(growthTable(series)));
+    const results = await growth(options, (series) => print(`\n${growthTable(series)}`), print);
     return { results, isWrong: results.some(({ faults }) => faults !== "") };
   },
   guard: async (options) => {

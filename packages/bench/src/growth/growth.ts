@@ -4,17 +4,18 @@ import { type Options, UsageError } from "../options.ts";
 import { withBench } from "../session.ts";
 import { left, number, right, table } from "../table.ts";
 import { type Dimension, dimensions } from "./dimensions.ts";
-import { type Point, type Series, sizesUpTo } from "./series.ts";
+import { type Figure, type Point, type Series, sizesUpTo } from "./series.ts";
 import { Setting } from "./setting.ts";
 import { growthSvg } from "./svg.ts";
 
 export async function growth(
   options: Options,
   report: (series: Series) => void,
+  progress: (text: string) => void,
 ): Promise<readonly Series[]> {
   const all: Series[] = [];
   for (const dimension of chosen(options.scenarios)) {
-    const series = await measure(options, dimension);
+    const series = await measure(options, dimension, progress);
     all.push(series);
     report(series);
     // What there is so far is worth keeping if the rest takes too long.
@@ -32,7 +33,11 @@ function chosen(names: readonly string[]): readonly Dimension[] {
   return names.length === 0 ? dimensions : dimensions.filter(({ name }) => names.includes(name));
 }
 
-async function measure(options: Options, dimension: Dimension): Promise<Series> {
+async function measure(
+  options: Options,
+  dimension: Dimension,
+  progress: (text: string) => void,
+): Promise<Series> {
   const { name, title, of, figures, settings, first } = dimension;
   const most = Math.max(first, Math.min(dimension.most, options.max ?? dimension.most));
   const sizes = sizesUpTo(first, most);
@@ -46,6 +51,7 @@ async function measure(options: Options, dimension: Dimension): Promise<Series> 
       let before = await warmUp(dimension, setting);
       for (const size of some) {
         points.push({ size, figures: await dimension.measure(setting, before, size) });
+        progress(`${size.toLocaleString("en-US")} ${of}: ${figuresText(points.at(-1), figures)}`);
         before = size;
       }
       faults.push(...setting.faults);
@@ -56,6 +62,12 @@ async function measure(options: Options, dimension: Dimension): Promise<Series> 
     await measureAll(sizes);
   }
   return { name, title, of, figures, points, faults: faults.join("; ") };
+}
+
+function figuresText(point: Point | undefined, figures: readonly Figure[]): string {
+  return figures
+    .map(({ name, unit }) => `${name} ${number(point?.figures[name] ?? Number.NaN)} ${unit}`)
+    .join(", ");
 }
 
 /** What is measured must have been compiled. Returns how much of it there is now. */

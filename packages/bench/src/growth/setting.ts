@@ -12,7 +12,8 @@ import { exactCpuOf, residentOf } from "../proc.ts";
 
 /** Seconds until memory is looked at. */
 const REST = 2;
-const AT_ONCE = 64;
+/** Clients that are made at the same time, in each process: many of them share one fsync. */
+const AT_ONCE = 256;
 /** Milliseconds for a queue of any size. */
 const LONGEST_DRAIN = 1_200_000;
 
