@@ -82,6 +82,8 @@ export class SimNetwork {
     for (const link of this.#links.values()) {
       link.cut = false;
       link.slowness = 1;
+      // What is still under way came from a time of trouble.
+      link.connection++;
     }
   }
 

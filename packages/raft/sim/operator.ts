@@ -31,7 +31,8 @@ export class Operator {
 
   /** Replicas that are to be replaced: their disk was wiped. */
   wiped(group: GroupId, configuration: Configuration): readonly ReplicaId[] {
-    const all = new Set([...configuration.voters, ...configuration.outgoing]);
+    const { voters, outgoing, learners, learnersNext } = configuration;
+    const all = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
     return [...all].filter((id) => this.#sim.lostDisk.has(`${group}/${id}`));
   }
 
@@ -126,10 +127,7 @@ export class Operator {
       const found = this.#leader(group);
       if (found === undefined || this.#busy.has(group)) continue;
       const { configuration } = found.status;
-      const [id] = this.wiped(group, configuration);
-      const all = [...configuration.voters, ...configuration.learners];
-      const learner = all.find((one) => this.#sim.lostDisk.has(`${group}/${one}`));
-      const lost = id ?? learner;
+      const [lost] = this.wiped(group, configuration);
       if (lost === undefined || configuration.outgoing.length > 0) continue;
       void this.#replace(found.node, group, lost, configuration);
     }

@@ -9,7 +9,7 @@ import { describeBatch } from "./describe.ts";
 import { Dice } from "./dice.ts";
 import { History } from "./history.ts";
 import { GroupInvariants } from "./invariants/group.ts";
-import { Journal } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import type { ApplyObserver } from "./machine.ts";
 import { Nemesis } from "./nemesis.ts";
 import { SimNetwork } from "./network.ts";
