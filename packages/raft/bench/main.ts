@@ -53,8 +53,8 @@ if (wants("idle")) {
   rows.push([`${thousands(IDLE_GROUPS)} idle groups`, figure, "< 5 % of a core", yes(met)]);
 }
 if (wants("recovery")) {
-  const took = await recovery(COMMANDS);
-  const what = `restart with ${thousands(COMMANDS)} commands of 64 bytes in the log`;
+  const { took, commands } = await recovery(COMMANDS);
+  const what = `restart with ${thousands(commands)} commands of 64 bytes in the log`;
   rows.push([what, `${(took / 1000).toFixed(2)} s`, "< 5 s", yes(took < 5_000)]);
 }
 const version = etcdVersion();

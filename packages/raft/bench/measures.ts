@@ -111,8 +111,14 @@ async function cpu(node: NodeProcess): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** ms from the start of the process until a log of so many commands of 64 bytes is applied. */
-export function recovery(commands: number): Promise<number> {
+export interface Recovery {
+  /** ms from the start of the process until everything in the log is applied. */
+  readonly took: number;
+  /** How many commands of 64 bytes that were: a few more than asked for. */
+  readonly commands: number;
+}
+
+export function recovery(commands: number): Promise<Recovery> {
   const never = { snapshotEvery: Number.MAX_SAFE_INTEGER };
   return withNodes(
     async (nodes) => {
@@ -128,7 +134,7 @@ export function recovery(commands: number): Promise<number> {
       const took = await node.call<number>("whole", 0);
       const recovered = await count();
       if (recovered < commands) throw new Error(`${recovered} of ${commands} came back`);
-      return (took * commands) / recovered;
+      return { took, commands: recovered };
     },
     never,
     1,
