@@ -90,7 +90,10 @@ export class Mover {
       for await (const [group, entries] of entriesOf(file, path)) {
         for (const part of partsOf(entries)) {
           // Most of what is in an old segment is needed by nobody.
-          if (this.#needed(group, part, segment).length > 0) await this.#move(group, part, segment);
+          while (this.#needed(group, part, segment).length > 0) {
+            await this.#move(group, part, segment);
+            if (this.#stopped) return;
+          }
           if (this.#stopped) return;
         }
       }
@@ -107,17 +110,23 @@ export class Mover {
     );
   }
 
-  /** Settles when they are on the disk, or at stop. */
+  /** The first of them that are needed, without a gap. Settles when they are on the disk, or at stop. */
   #move(group: GroupId, entries: readonly Entry[], segment: number): Promise<void> {
     return new Promise((resolve) => {
       this.#stop = resolve;
       const record = (): LogRecord | undefined => {
-        const needed = this.#needed(group, entries, segment);
+        const needed = withoutGap(this.#needed(group, entries, segment));
         return needed.length === 0 ? undefined : { type: "moved", group, entries: needed };
       };
       this.#options.wal.add({ record, bytes: 0, alone: true, done: resolve }, true);
     });
   }
+}
+
+/** A record has one index for all its entries; some between them may have been moved before. */
+function withoutGap(entries: readonly Entry[]): readonly Entry[] {
+  const gap = entries.findIndex(({ index }, i) => index !== (entries[0] as Entry).index + i);
+  return gap < 0 ? entries : entries.slice(0, gap);
 }
 
 function* partsOf(entries: readonly Entry[]): Generator<readonly Entry[]> {
