@@ -205,6 +205,7 @@ export class Client {
           const detail = `index ${answer.index}, applied ${applied}, committed before ${committed}`;
           throw new Violation("a read sees what was committed before", `${node.name}: ${detail}`);
         }
+        sim.reads[this.group] = (sim.reads[this.group] ?? 0) + 1;
         if (list) sim.history.list(this.group, key, called, [...machine.list(key)]);
         else sim.history.read(this.group, key, called, machine.register(key));
       },

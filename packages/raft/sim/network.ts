@@ -145,7 +145,11 @@ export class SimNetwork {
     if (!disorder) link.lastArrival = Math.max(link.lastArrival, arrival);
     this.#scheduler.at(disorder ? arrival : link.lastArrival, "batch", () => {
       const there = this.#attached.get(to);
-      if ((connection !== link.connection && !disorder) || link.cut || there === undefined) {
+      if (
+        (connection !== link.connection && !this.trouble.disorder) ||
+        link.cut ||
+        there === undefined
+      ) {
         this.counts.lost++;
         if (there === undefined && this.#dice.chance(0.3)) this.#unreachable(from, to);
         return;
@@ -201,18 +205,47 @@ export class SimNetwork {
         throw error;
       }
     };
+    const parts: { position: number; bytes: Uint8Array }[] = [];
     return {
       received: opened.received,
       part: (position, bytes) => {
         const copy = Uint8Array.from(bytes);
+        parts.push({ position, bytes: copy });
         return call(`snapshot part ${position}+${copy.length}`, () => intake.part(position, copy));
       },
-      finish: () => call("snapshot end", () => intake.finish()),
+      finish: async () => {
+        await call("snapshot end", () => intake.finish());
+        if (this.trouble.disorder && this.#dice.chance(0.5)) {
+          this.#repeat(there, () => there.handler.onSnapshot(life.name, disk, offer), parts);
+        }
+      },
       close: () => {
         close();
         return Promise.resolve();
       },
     };
+  }
+
+  /** The whole stream comes once more, later. */
+  #repeat(
+    there: Attached,
+    open: () => Promise<SnapshotIntake>,
+    parts: readonly { position: number; bytes: Uint8Array }[],
+  ): void {
+    this.counts.duplicated++;
+    this.#scheduler.after(this.#dice.exponential(150), "snapshot comes again", () => {
+      there.life.receive("snapshot again", () => {
+        this.#observer.onEvent(there.life.name, "a snapshot comes again");
+        const again = async (): Promise<void> => {
+          const intake = await open();
+          for (const { position, bytes } of parts) {
+            if (position >= intake.received) await intake.part(position, bytes);
+          }
+          await intake.finish();
+        };
+        again().catch(() => undefined);
+      });
+    });
   }
 
   /** Runs `act` over there and brings the answer back, or an error after a while. */

@@ -122,6 +122,8 @@ export function planOf(seed: number): Plan {
   const voters = dice.pick([1, 2, 3, 3, 3, 3, 3, 4, 5]);
   const spare = dice.pick([0, 0, 1, 1, 2]);
   const calm = dice.chance(0.05);
+  // Where the log is compacted at once, many followers need a snapshot.
+  const eager = dice.chance(0.15);
   const { faults, moments } = troubles(dice, calm, voters);
   const maybe = (probability: number, low: number, high: number): number =>
     dice.chance(probability) && !calm ? dice.scale(low, high) : 0;
@@ -155,8 +157,10 @@ export function planOf(seed: number): Plan {
       sector: dice.pick([64, 512, 512, 4096]),
     },
     segmentBytes: dice.pick([2048, 8192, 8192, 65536]),
-    snapshotEvery: Math.floor(dice.pick([dice.scale(200, 2000), dice.scale(500, 8000), 1 << 20])),
-    keepTail: dice.pick([0, 200, 1000, 4000]),
+    snapshotEvery: eager
+      ? dice.between(60, 300)
+      : Math.floor(dice.pick([dice.scale(200, 2000), dice.scale(500, 8000), 1 << 20])),
+    keepTail: eager ? 0 : dice.pick([0, 200, 1000, 4000]),
     maxProposals: dice.pick([4, 64, 1000]),
     maxProposalBytes: dice.pick([400, 4000, 1 << 20]),
     limits: {

@@ -78,13 +78,15 @@ function heal(sim: Simulation): void {
   for (const node of sim.nodes) node.disk.speed.sync = Math.min(node.disk.speed.sync, moment);
 }
 
-/** Every group commits more of what clients ask for. */
+/** Every group commits more of what clients ask for, and answers a read. */
 async function progress(sim: Simulation, when: string): Promise<boolean> {
   const { plan, scheduler } = sim;
   const marks = new Map<number, number>();
   for (const { group } of sim.clients) marks.set(group, sim.invariants(group).maxCommit + 3);
+  const reads = [...sim.reads];
   const reached = (): boolean =>
     [...marks].every(([group, mark]) => sim.invariants(group).maxCommit >= mark) &&
+    [...marks.keys()].every((group) => (sim.reads[group] ?? 0) > (reads[group] ?? 0)) &&
     eachGroup(sim, (group) => sim.leaderOf(group) !== undefined);
   if (await sim.run(scheduler.now + patienceOf(sim), every(20, reached))) return true;
   if (sim.failure === undefined) sim.report(new Violation("progress", describe(sim, when)));

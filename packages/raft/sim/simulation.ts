@@ -37,6 +37,8 @@ export class Simulation {
   /** Replicas (group/id) whose disk was wiped. */
   readonly lostDisk = new Set<string>();
   readonly counts = { events: 0, snapshots: 0, installs: 0, restarts: 0, platters: 0 };
+  /** Reads that were answered, per group. */
+  readonly reads: number[] = [];
   failure: Violation | undefined;
   /** Clients and operators ask for nothing new. */
   quiet = false;

@@ -296,7 +296,9 @@ export class GroupInvariants {
       if (match < was) this.#fail("match monotone", replica, `${match} after ${was} of ${id}`);
       const has = this.replicas.some(({ id: other, durable }) => {
         const matches = durable.log.termAt(match) === log.termAt(match);
-        return other === id && (matches || match < durable.log.base);
+        // Its word may be older than what a leader of a later term had it write since.
+        const later = durable.hardState.term > now.term;
+        return other === id && (matches || later || match < durable.log.base);
       });
       if (!has && log.termAt(match) !== undefined) {
         const detail = `${match} (term ${log.termAt(match)}) of replica ${id}, which has not got that`;

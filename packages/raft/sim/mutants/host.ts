@@ -59,6 +59,18 @@ export const hostMutants: readonly Mutant[] = [
     replace: "} else if (known !== disk && disk === 0) {",
   },
   {
+    name: "two snapshots are installed at the same time",
+    file: "host/installer.ts",
+    find: "const installing = this.#last.then(() => this.#install(meta));",
+    replace: "const installing = this.#install(meta);",
+  },
+  {
+    name: "a replica goes as soon as its removal is applied",
+    file: "host/farewell.ts",
+    find: "if (this.#toldAt === undefined) return false;",
+    replace: "if (this.#asksAt !== undefined && ticks >= this.#asksAt) return true;",
+  },
+  {
     name: "answers are sent before the write they speak of",
     file: "host/group.ts",
     find: "if (write === 0) for (const message of afterWrite)",
