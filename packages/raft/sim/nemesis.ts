@@ -1,5 +1,6 @@
 /** Makes trouble, as much and of the kinds that the plan of the seed says. */
-import type { Configuration, ReplicaId } from "../src/core/types.ts";
+import type { ReplicaId } from "../src/core/types.ts";
+import type { GroupStatus } from "../src/host/port.ts";
 import type { GroupId } from "../src/storage/port.ts";
 import type { Dice } from "./dice.ts";
 import type { SimNode } from "./node.ts";
@@ -219,7 +220,7 @@ export class Nemesis {
       const { voters, outgoing } = configuration;
       if (outgoing.length > 0 || (voters.includes(replica) && voters.length < 3)) return;
       if (sim.operator.wiped(group, configuration).length > 0) return;
-      if (!this.#knownToAll(group, replica, configuration)) return;
+      if (!this.#knownToAll(group, replica, found.status)) return;
       if (sim.changing(group, applied) || sim.operator.isBusy(group)) return;
       lost.push(`${group}/${replica}`);
     }
@@ -229,11 +230,18 @@ export class Nemesis {
     sim.restartLater(node, this.#lasts());
   }
 
-  /** Who never met it could take what comes back for the real one. */
-  #knownToAll(group: GroupId, replica: ReplicaId, { nodes }: Configuration): boolean {
-    return [...nodes].every(([id, name]) => {
+  /**
+   * Who never met it could take what comes back for the real one. And who would be back in an earlier
+   * configuration after a restart may need one that is gone already.
+   */
+  #knownToAll(group: GroupId, replica: ReplicaId, status: GroupStatus): boolean {
+    const change = this.#sim.invariants(group).changeBefore(status.applied);
+    return [...status.configuration.nodes].every(([id, name]) => {
       const shadow = this.#sim.node(name)?.groups.get(group)?.shadow;
-      return id === replica || (shadow?.id === id && shadow.met.has(replica));
+      if (shadow?.id !== id) return false;
+      const { hardState, log } = shadow.durable;
+      const settled = Math.max(hardState.commit, log.base) >= change;
+      return settled && (id === replica || shadow.met.has(replica));
     });
   }
 

@@ -356,7 +356,7 @@ export class GroupInvariants {
       if (log.at(index)?.kind === EntryKind.Configuration) at = index;
     }
     if (at === undefined || at < log.base || now.configuration.voters.length === 0) return;
-    if (at === log.base) at = this.#configurationBefore(at);
+    if (at === log.base) at = this.changeBefore(at);
     const text = configurationText(now.configuration);
     const known = this.#configurations.get(at);
     if (known === undefined) {
@@ -369,7 +369,8 @@ export class GroupInvariants {
     }
   }
 
-  #configurationBefore(index: LogIndex): LogIndex {
+  /** The last committed change of members up to there; 0 if there was none. */
+  changeBefore(index: LogIndex): LogIndex {
     for (let at = index; at > 0; at--) {
       if (this.committed[at]?.kind === EntryKind.Configuration) return at;
     }
@@ -387,7 +388,7 @@ export class GroupInvariants {
         const terms = `${term} instead of ${entry.term}`;
         this.#fail("state-machine safety", replica, `snapshot at ${index} has term ${terms}`);
       }
-      const known = this.#configurations.get(this.#configurationBefore(index));
+      const known = this.#configurations.get(this.changeBefore(index));
       const text = configurationText(configuration);
       if (known !== undefined && known !== text) {
         const detail = `snapshot at ${index} has ${text} instead of ${known}`;
