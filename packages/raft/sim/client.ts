@@ -260,7 +260,7 @@ export class Client {
     const call = ++this.#calls;
     // A read that is answered late does no harm.
     if (isCommand) this.#outstanding.set(call, node);
-    life.receive("client", () => {
+    life.receive(`client ${this.id}`, "client", () => {
       const group = node.groups.get(this.group);
       if (group === undefined) {
         this.#outstanding.delete(call);

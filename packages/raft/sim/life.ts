@@ -1,5 +1,6 @@
 /** One life of a process, from its start to its crash: what reaches it, and when. */
 import type { Clock, Timer, Timers } from "@canopy/base";
+import type { Dice } from "./dice.ts";
 import type { Scheduled, Scheduler } from "./scheduler.ts";
 
 /** In the order in which an event loop that was stopped takes up again what waits for it. */
@@ -10,6 +11,8 @@ interface Waiting {
   readonly kind: Kind;
   readonly label: string;
   readonly run: () => void;
+  /** What comes from one place stays in order. */
+  readonly source: string;
 }
 
 export class Life {
@@ -18,16 +21,24 @@ export class Life {
   readonly rate: number;
   readonly #scheduler: Scheduler;
   readonly #touch: (life: Life) => void;
+  readonly #dice: Dice;
   #alive = true;
   #paused = false;
   #backlog: Waiting[] = [];
   #deferred = 0;
 
-  constructor(name: string, rate: number, scheduler: Scheduler, touch: (life: Life) => void) {
+  constructor(
+    name: string,
+    rate: number,
+    scheduler: Scheduler,
+    touch: (life: Life) => void,
+    dice: Dice,
+  ) {
     this.name = name;
     this.rate = rate;
     this.#scheduler = scheduler;
     this.#touch = touch;
+    this.#dice = dice;
   }
 
   get alive(): boolean {
@@ -61,20 +72,34 @@ export class Life {
     const backlog = this.#backlog;
     this.#backlog = [];
     for (const kind of KINDS) {
-      for (const waiting of backlog) {
-        if (waiting.kind === kind) this.#schedule(0, waiting);
+      const waiting = backlog.filter((one) => one.kind === kind);
+      for (const one of kind === "arrival" ? this.#anyOrder(waiting) : waiting) {
+        this.#schedule(0, one);
       }
     }
   }
 
+  /** Of several sockets that can be read any may be the first. */
+  #anyOrder(waiting: readonly Waiting[]): Waiting[] {
+    const sources = [...Map.groupBy(waiting, ({ source }) => source).values()];
+    const order: Waiting[] = [];
+    while (sources.length > 0) {
+      const at = this.#dice.between(0, sources.length - 1);
+      const first = sources[at]?.shift();
+      if (first === undefined) sources.splice(at, 1);
+      else order.push(first);
+    }
+    return order;
+  }
+
   /** In true milliseconds. */
   later(ms: number, label: string, run: () => void): void {
-    this.#schedule(ms, { kind: "arrival", label, run });
+    this.#schedule(ms, { kind: "arrival", label, run, source: "itself" });
   }
 
   /** Something arrived from outside in the present event. */
-  receive(label: string, run: () => void): void {
-    this.#arrive({ kind: "arrival", label, run });
+  receive(source: string, label: string, run: () => void): void {
+    this.#arrive({ kind: "arrival", label, run, source });
   }
 
   readonly clock: Clock = {
@@ -88,6 +113,7 @@ export class Life {
       const scheduled = this.#schedule(ms / this.rate, {
         kind: "timer",
         label: "timer",
+        source: "itself",
         run: () => {
           if (wanted) fn();
         },
@@ -107,7 +133,7 @@ export class Life {
       this.#deferred--;
       fn();
     };
-    this.#schedule(0, { kind: "deferred", label: "deferred", run });
+    this.#schedule(0, { kind: "deferred", label: "deferred", run, source: "itself" });
   };
 
   #schedule(ms: number, waiting: Waiting): Scheduled {

@@ -82,6 +82,7 @@ export class SimNetwork {
     for (const link of this.#links.values()) {
       link.cut = false;
       link.slowness = 1;
+      link.lastArrival = 0;
       // What is still under way came from a time of trouble.
       link.connection++;
     }
@@ -154,7 +155,7 @@ export class SimNetwork {
         if (there === undefined && this.#dice.chance(0.3)) this.#unreachable(from, to);
         return;
       }
-      there.life.receive("batch", () => {
+      there.life.receive(from, "batch", () => {
         const batch = decodeBatch(bytes);
         this.#observer.onDeliver(from, to, batch);
         there.handler.onBatch(batch);
@@ -234,7 +235,7 @@ export class SimNetwork {
   ): void {
     this.counts.duplicated++;
     this.#scheduler.after(this.#dice.exponential(150), "snapshot comes again", () => {
-      there.life.receive("snapshot again", () => {
+      there.life.receive("again", "snapshot again", () => {
         this.#observer.onEvent(there.life.name, "a snapshot comes again");
         const again = async (): Promise<void> => {
           const intake = await open();
@@ -268,7 +269,7 @@ export class SimNetwork {
           if (there === undefined) give(1, () => reject(new Error(`${to} is not there`)));
           return;
         }
-        there.life.receive(what, () => {
+        there.life.receive(life.name, what, () => {
           this.#observer.onEvent(to, `${what} from ${life.name}`);
           const back = this.#link(to, life.name);
           const answer = (settle: () => void): void => {

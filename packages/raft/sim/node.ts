@@ -61,7 +61,13 @@ export class SimNode {
     const { sim, name } = this.#context();
     const { skew } = sim.plan;
     const rate = skew === 0 ? 1 : this.#dice.real(1 - skew, 1 + skew);
-    const life = new Life(name, rate, sim.scheduler, () => sim.touch(this));
+    const life = new Life(
+      name,
+      rate,
+      sim.scheduler,
+      () => sim.touch(this),
+      this.#dice.split(`life ${this.#lives}`),
+    );
     this.life = life;
     this.#lives++;
     sim.note(name, "starts");

@@ -209,7 +209,7 @@ export class Operator {
         reject(new Error("the node is down"));
         return;
       }
-      life.receive("operator", () => {
+      life.receive("operator", "operator", () => {
         const open = node.groups.get(group);
         if (open === undefined) reject(new Error("no such group"));
         else act(open.handle).then(resolve, reject);

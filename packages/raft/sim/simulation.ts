@@ -278,7 +278,7 @@ export class Simulation {
       });
     };
     const propose = (at: SimNode, left: number): void => {
-      at.life?.receive("burst", () => {
+      at.life?.receive("burst", "burst", () => {
         const { life } = at;
         const open = at.groups.get(group);
         if (open === undefined) return;
