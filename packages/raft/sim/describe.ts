@@ -1,6 +1,6 @@
 /** Messages as a reader of a trace wants them. */
 import type { Entry, Message } from "../src/core/types.ts";
-import type { Batch, Beat } from "../src/transport/port.ts";
+import type { Batch, Beat, Hello } from "../src/transport/port.ts";
 
 const BEATS = ["heartbeat", "heartbeatAnswer", "sleep", "removed", "sleepAnswer"];
 
@@ -8,8 +8,16 @@ export function describeBatch(batch: Batch): string {
   const parts = [
     ...batch.envelopes.map(({ group, message }) => `g${group} ${describeMessage(message)}`),
     ...batch.beats.map((beat) => `g${beat.group} ${describeBeat(beat)}`),
+    ...batch.hellos.map(describeHello),
   ];
   return parts.join("; ");
+}
+
+function describeHello(hello: Hello): string {
+  if (hello.type === "ask" || hello.type === "answer") return `${hello.type} ${hello.token}`;
+  const from = hello.type === "founding" ? ` from ${hello.from}` : "";
+  const members = Array.from(hello.members, ([id, { name, disk }]) => `${id}@${name}/${disk}`);
+  return `g${hello.group} ${hello.type}${from}: ${members.join(" ")}`;
 }
 
 function describeBeat({ kind, from, to, term, commit, context }: Beat): string {

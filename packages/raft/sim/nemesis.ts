@@ -220,7 +220,8 @@ export class Nemesis {
       const { voters, outgoing } = configuration;
       if (outgoing.length > 0 || (voters.includes(replica) && voters.length < 3)) return;
       if (sim.operator.wiped(group, configuration).length > 0) return;
-      if (!this.#knownToAll(group, replica, found.status)) return;
+      if (!this.#leavesFirst(group, replica) || !this.#knownToAll(group, replica, found.status))
+        return;
       if (sim.changing(group, applied) || sim.operator.isBusy(group)) return;
       lost.push(`${group}/${replica}`);
     }
@@ -228,6 +229,15 @@ export class Nemesis {
     this.#count("wipe");
     node.wipe();
     sim.restartLater(node, this.#lasts());
+  }
+
+  /** A majority of the first voters that begins anew, on empty disks, takes itself for the group. */
+  #leavesFirst(group: GroupId, replica: ReplicaId): boolean {
+    const { voters } = this.#sim.plan;
+    if (replica > voters) return true;
+    let lost = 1;
+    for (let id = 1; id <= voters; id++) if (this.#sim.lostDisk.has(`${group}/${id}`)) lost++;
+    return lost <= (voters - 1) / 2;
   }
 
   /**

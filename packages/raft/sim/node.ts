@@ -3,7 +3,7 @@ import type { Logger } from "@canopy/base";
 import { EntryKind, type LogIndex, type ReplicaId, type SnapshotMeta } from "../src/core/types.ts";
 import { createHost } from "../src/host/host.ts";
 import type { RaftGroup, RaftHost } from "../src/host/port.ts";
-import type { GroupId, GroupWrite, RaftStorage } from "../src/storage/port.ts";
+import type { DiskId, GroupId, GroupWrite, RaftStorage } from "../src/storage/port.ts";
 import { openStorage } from "../src/storage/storage.ts";
 import type { NodeName } from "../src/transport/port.ts";
 import type { Dice } from "./dice.ts";
@@ -39,6 +39,8 @@ export class SimNode {
   life: Life | undefined;
   storage: SpyStorage | undefined;
   host: RaftHost | undefined;
+  /** Undefined as long as nothing was ever started on this disk. */
+  diskId: DiskId | undefined;
   readonly assignments = new Map<GroupId, Assignment>();
   readonly groups = new Map<GroupId, OpenGroup>();
   readonly #shadows = new Map<string, ReplicaShadow>();
@@ -93,6 +95,7 @@ export class SimNode {
     this.crash();
     this.#sim.note(this.name, "loses its disk");
     this.disk = this.#newDisk();
+    this.diskId = undefined;
     this.generation++;
     this.#shadows.clear();
     this.#removed.clear();
@@ -140,6 +143,8 @@ export class SimNode {
     const inner = this.#openStorage(disk, undefined);
     const storage = new SpyStorage(inner, this.#observer(life));
     await storage.start();
+    if (!life.alive) return;
+    this.diskId = storage.disk;
     this.#recovered(storage);
     const { plan } = sim;
     const host = createHost({
@@ -163,9 +168,33 @@ export class SimNode {
     await host.start();
     this.storage = storage;
     this.host = host;
-    const ids = new Set([...storage.groups.keys(), ...this.assignments.keys()]);
-    await Promise.all([...ids].map((group) => this.#open(life, group)));
-    sim.note(this.name, `runs groups ${[...ids].join(" ")}`);
+    const ids = [...storage.groups.keys()];
+    const others = [...this.assignments.keys()].filter((group) => !ids.includes(group));
+    // They may have to wait for others.
+    for (const group of others) this.beginLater(group);
+    await Promise.all(ids.map((group) => this.#open(life, group)));
+    sim.note(this.name, `runs groups ${ids.join(" ")}, begins ${others.join(" ")}`);
+  }
+
+  /** Opens a group of which nothing is here yet. */
+  beginLater(group: GroupId): void {
+    const { life } = this;
+    if (life === undefined) return;
+    this.#open(life, group).catch((error: unknown) => {
+      const message = String(error);
+      if (/was closed|is open/.test(message)) this.#sim.note(this.name, message);
+      else this.#failedToStart(life, error);
+    });
+  }
+
+  /** A group that was created here, if it is open already or not. */
+  hasGroup(group: GroupId): boolean {
+    return this.groups.has(group) || this.storage?.groups.has(group) === true;
+  }
+
+  /** It waits for the other first members of a group. */
+  isFounding(group: GroupId): boolean {
+    return this.host?.founding(group) !== undefined;
   }
 
   #openStorage(
@@ -234,6 +263,7 @@ export class SimNode {
       onCreated: (group) =>
         guard(() => {
           of(group).created = true;
+          sim.nemesis.onMoment("founding", this);
         }),
       onRemove: (group) =>
         guard(() => {
@@ -255,7 +285,7 @@ export class SimNode {
           sim.invariants(write.group).onDurable(shadow);
           sim.onDurable(this);
         }),
-      onMet: (group, peer) => guard(() => of(group).meets(peer)),
+      onFounding: () => guard(() => sim.nemesis.onMoment("founding", this)),
       onSnapshot: (group, meta, received) =>
         guard(() => sim.onSnapshot(this, group, meta, received)),
     };

@@ -50,7 +50,8 @@ export type Moment =
   | "snapshot"
   | "append"
   | "vote"
-  | "change";
+  | "change"
+  | "founding";
 export const MOMENTS: readonly Moment[] = [
   "elected",
   "commit",
@@ -59,6 +60,7 @@ export const MOMENTS: readonly Moment[] = [
   "append",
   "vote",
   "change",
+  "founding",
 ];
 
 export interface Plan {

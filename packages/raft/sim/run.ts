@@ -127,9 +127,10 @@ function canDoWithout(sim: Simulation, gone: readonly string[]): boolean {
     const { voters, outgoing, nodes } = status.configuration;
     if (outgoing.length > 0 || sim.changing(group, status.applied)) return false;
     const missing = voters.filter((id) => {
-      const at = sim.node(nodes.get(id) ?? "");
+      const member = nodes.get(id);
+      const at = sim.node(member?.name ?? "");
       const open = at?.groups.get(group);
-      const lost = sim.lostDisk.has(`${group}/${id}`);
+      const lost = at?.diskId !== member?.disk;
       return lost || at === undefined || gone.includes(at.name) || open?.shadow.id !== id;
     });
     return missing.length < voters.length / 2;

@@ -388,7 +388,7 @@ export class Simulation {
     if (applied !== commit || commit !== lastIndex || configuration.outgoing.length > 0)
       return false;
     const members = [...configuration.voters, ...configuration.learners];
-    return members.every((id) => this.#isAt(group, id, configuration.nodes.get(id), applied));
+    return members.every((id) => this.#isAt(group, id, configuration.nodes.get(id)?.name, applied));
   }
 
   #isAt(group: GroupId, id: number, name: NodeName | undefined, applied: LogIndex): boolean {

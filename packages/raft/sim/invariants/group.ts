@@ -44,6 +44,8 @@ export class GroupInvariants {
   /** The configuration that an entry put in force, as text; that at 0 is the first. */
   readonly #configurations = new Map<LogIndex, string>();
   readonly #known: Configuration[] = [];
+  /** By the lowest id. */
+  readonly #beginnings = new Map<ReplicaId, string>();
   readonly #votes = new Map<Term, Map<ReplicaId, ReplicaId>>();
   #metas: SnapshotMeta[] = [];
 
@@ -51,7 +53,15 @@ export class GroupInvariants {
     this.group = group;
   }
 
+  /** A replica begins with it: all that begin with the same ids do with the same disks. */
   begin(configuration: Configuration): void {
+    const [first] = configuration.voters;
+    const known = this.#beginnings.get(first ?? 0);
+    const text = configurationText(configuration);
+    if (known !== undefined && known !== text) {
+      throw new Violation("one beginning", `group ${this.group}: ${text}; elsewhere ${known}`);
+    }
+    this.#beginnings.set(first ?? 0, text);
     this.#known.push(configuration);
   }
 

@@ -17,8 +17,6 @@ interface PendingWrite {
   readonly hardState: HardState | undefined;
   readonly entries: readonly ShadowEntry[];
   readonly snapshot: SnapshotMeta | undefined;
-  /** Whose disk was given to the storage before. */
-  readonly met: readonly ReplicaId[];
 }
 
 interface Saved {
@@ -48,9 +46,6 @@ export class ReplicaShadow {
   readonly #pending: PendingWrite[] = [];
   /** To whom it granted its vote in a message, per term, in all its lives. */
   readonly granted = new Map<Term, ReplicaId>();
-  /** Of which other replicas it knows the disk; those that are on its own disk for certain. */
-  readonly met = new Set<ReplicaId>();
-  readonly #meeting: ReplicaId[] = [];
   /** Undefined before the first event of a life. */
   seen: Seen | undefined;
   /** Whether the creation of the group is on the disk. */
@@ -73,18 +68,12 @@ export class ReplicaShadow {
     return `${this.node} (replica ${this.id} of group ${this.group})`;
   }
 
-  /** It is on the disk with the next write. */
-  meets(peer: ReplicaId): void {
-    this.#meeting.push(peer);
-  }
-
   /** False if the log would have a gap. */
   write(write: GroupWrite): boolean {
     const pending: PendingWrite = {
       hardState: write.hardState,
       entries: write.entries.map(shadowOf),
       snapshot: write.snapshot,
-      met: this.#meeting.splice(0),
     };
     this.#pending.push(pending);
     return apply(this.memory, pending);
@@ -95,7 +84,6 @@ export class ReplicaShadow {
     const write = this.#pending.shift();
     if (write === undefined) return;
     apply(this.durable, write);
-    for (const peer of write.met) this.met.add(peer);
   }
 
   /** What a recovery found must be what was on the disk for certain, and maybe some writes more. */
@@ -112,7 +100,6 @@ export class ReplicaShadow {
   /** A new life begins with what was found. */
   restart(state: Saved): void {
     this.#pending.length = 0;
-    this.#meeting.length = 0;
     this.seen = undefined;
     Object.assign(this.memory, copy(state));
     Object.assign(this.durable, copy(state));

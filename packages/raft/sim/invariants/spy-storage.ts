@@ -2,6 +2,7 @@
 import type { ReplicaId, SnapshotMeta } from "../../src/core/types.ts";
 import type {
   DiskId,
+  Founding,
   GroupId,
   GroupWrite,
   RaftStorage,
@@ -17,7 +18,8 @@ export interface StorageObserver {
   onWrite(write: GroupWrite): void;
   /** Before the host is told. */
   onDurable(write: GroupWrite): void;
-  onMet(group: GroupId, peer: ReplicaId, disk: DiskId): void;
+  /** Before the storage has it, and when it is on the disk. */
+  onFounding(group: GroupId): void;
   onSnapshot(group: GroupId, meta: SnapshotMeta, received: boolean): void;
 }
 
@@ -53,6 +55,14 @@ export class SpyStorage implements RaftStorage {
     return this.#storage.groups;
   }
 
+  get foundings(): ReadonlyMap<GroupId, Founding> {
+    return this.#storage.foundings;
+  }
+
+  get givenUp(): ReadonlyMap<GroupId, ReplicaId> {
+    return this.#storage.givenUp;
+  }
+
   get failing(): Error | undefined {
     return this.#storage.failing;
   }
@@ -77,6 +87,12 @@ export class SpyStorage implements RaftStorage {
     return this.#storage.stop();
   }
 
+  async found(group: GroupId, founding: Founding): Promise<void> {
+    this.#observer.onFounding(group);
+    await this.#storage.found(group, founding);
+    this.#observer.onFounding(group);
+  }
+
   async create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): Promise<void> {
     this.#observer.onCreate(group, replica, snapshot);
     await this.#storage.create(group, replica, snapshot);
@@ -94,11 +110,6 @@ export class SpyStorage implements RaftStorage {
       this.#observer.onDurable(write);
       done();
     });
-  }
-
-  met(group: GroupId, peer: ReplicaId, disk: DiskId): void {
-    this.#observer.onMet(group, peer, disk);
-    this.#storage.met(group, peer, disk);
   }
 
   compact(group: GroupId, index: number): void {

@@ -109,12 +109,6 @@ export const coreMutants: readonly Mutant[] = [
     replace: "if (log.committed < 0) {",
   },
   {
-    name: "a read is confirmed by answers to the round before it",
-    file: "core/read-index.ts",
-    find: "(this.#waiting[count] as Waiting).round <= round",
-    replace: "(this.#waiting[count] as Waiting).round <= round + 1",
-  },
-  {
     name: "a read begins no round",
     file: "core/read-index.ts",
     find: "index, round: this.#round + 1 }",

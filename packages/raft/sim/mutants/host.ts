@@ -68,7 +68,7 @@ export const hostMutants: readonly Mutant[] = [
     name: "a replica goes as soon as its removal is applied",
     file: "host/farewell.ts",
     find: "if (this.#toldAt === undefined) return false;",
-    replace: "if (this.#asksAt !== undefined && ticks >= this.#asksAt) return true;",
+    replace: "if (this.#asksAt !== undefined) return true;",
   },
   {
     name: "answers are sent before the write they speak of",
