@@ -33,7 +33,7 @@ const configuration: Configuration = {
   learnersNext: [],
   autoLeave: false,
   highest: 1,
-  nodes: new Map([[1, "node"]]),
+  nodes: new Map([[1, { name: "node", disk: 1 }]]),
 };
 
 async function fill(storage: RaftStorage): Promise<void> {

@@ -14,7 +14,7 @@ export function describeBatch(batch: Batch): string {
 }
 
 function describeHello(hello: Hello): string {
-  if (hello.type === "ask" || hello.type === "answer") return `${hello.type} ${hello.token}`;
+  if ("token" in hello) return `${hello.type} ${hello.token}`;
   const from = hello.type === "founding" ? ` from ${hello.from}` : "";
   const members = Array.from(hello.members, ([id, { name, disk }]) => `${id}@${name}/${disk}`);
   return `g${hello.group} ${hello.type}${from}: ${members.join(" ")}`;

@@ -58,7 +58,10 @@ export class Nemesis {
     const probability = this.#sim.plan.moments.get(moment);
     if (probability === undefined || !this.#dice.chance(probability)) return;
     if (!this.#dice.chance(moment === "append" || moment === "commit" ? 0.2 : 1)) return;
-    const what = this.#dice.pick(["crash", "crash", "isolateLeader", "pause"] as const);
+    const wipes = moment === "founding" && this.#sim.plan.voters >= 3;
+    const last = wipes ? "wipe" : "crash";
+    const what = this.#dice.pick([last, "crash", "isolateLeader", "pause"] as const);
+    if (what === "wipe") return this.#wipe(node);
     this.#sim.note(node.name, `${what} upon ${moment}`);
     this.#count(what);
     if (what === "crash") this.#crash(node);
@@ -215,43 +218,38 @@ export class Nemesis {
     const lost: string[] = [];
     for (const [group, { replica }] of node.assignments) {
       const found = sim.leaderOf(group);
-      if (found === undefined) return;
+      if (found === undefined && !sim.operator.founders.mayLose(group)) return;
+      if (found === undefined) {
+        lost.push(`${group}/${replica}`);
+        continue;
+      }
       const { configuration, applied } = found.status;
       const { voters, outgoing } = configuration;
       if (outgoing.length > 0 || (voters.includes(replica) && voters.length < 3)) return;
-      if (sim.operator.wiped(group, configuration).length > 0) return;
-      if (!this.#leavesFirst(group, replica) || !this.#knownToAll(group, replica, found.status))
-        return;
+      if (sim.operator.wiped(configuration).length > 0) return;
+      if (!this.#isSettled(group, replica, found.status)) return;
       if (sim.changing(group, applied) || sim.operator.isBusy(group)) return;
       lost.push(`${group}/${replica}`);
     }
     for (const one of lost) sim.lostDisk.add(one);
+    for (const group of node.assignments.keys()) sim.operator.founders.lose(group);
     this.#count("wipe");
     node.wipe();
     sim.restartLater(node, this.#lasts());
   }
 
-  /** A majority of the first voters that begins anew, on empty disks, takes itself for the group. */
-  #leavesFirst(group: GroupId, replica: ReplicaId): boolean {
-    const { voters } = this.#sim.plan;
-    if (replica > voters) return true;
-    let lost = 1;
-    for (let id = 1; id <= voters; id++) if (this.#sim.lostDisk.has(`${group}/${id}`)) lost++;
-    return lost <= (voters - 1) / 2;
-  }
-
-  /**
-   * Who never met it could take what comes back for the real one. And who would be back in an earlier
-   * configuration after a restart may need one that is gone already.
-   */
-  #knownToAll(group: GroupId, replica: ReplicaId, status: GroupStatus): boolean {
+  /** Who would be back in an earlier configuration after a restart may need one that is gone already. */
+  #isSettled(group: GroupId, replica: ReplicaId, status: GroupStatus): boolean {
     const change = this.#sim.invariants(group).changeBefore(status.applied);
-    return [...status.configuration.nodes].every(([id, name]) => {
-      const shadow = this.#sim.node(name)?.groups.get(group)?.shadow;
+    return [...status.configuration.nodes].every(([id, { name, disk }]) => {
+      const node = this.#sim.node(name);
+      // Of one that is wiped, or will be, nothing is left; one without anything is in no configuration.
+      if (id === replica || node?.diskId !== disk) return true;
+      const shadow = node?.groups.get(group)?.shadow;
       if (shadow?.id !== id) return false;
       const { hardState, log } = shadow.durable;
-      const settled = Math.max(hardState.commit, log.base) >= change;
-      return settled && (id === replica || shadow.met.has(replica));
+      const settled = Math.max(hardState.commit, log.base);
+      return settled === 0 || settled >= change;
     });
   }
 

@@ -1,8 +1,9 @@
 /** Who adds, promotes, demotes, replaces and removes replicas, and moves leadership. */
-import type { Configuration, MemberChange, ReplicaId } from "../src/core/types.ts";
-import type { GroupStatus, MembersAnswer } from "../src/host/port.ts";
+import type { Configuration, Member, ReplicaId } from "../src/core/types.ts";
+import type { GroupStatus, MembersAnswer, RequestedChange } from "../src/host/port.ts";
 import type { GroupId } from "../src/storage/port.ts";
 import type { Dice } from "./dice.ts";
+import { Founders } from "./founders.ts";
 import type { SimNode } from "./node.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -17,6 +18,7 @@ export class Operator {
   /** Nothing is begun. */
   idle = false;
   readonly counts = { changes: 0, refused: 0, transfers: 0 };
+  readonly founders: Founders;
 
   constructor(sim: Simulation, dice: Dice) {
     this.#sim = sim;
@@ -25,15 +27,22 @@ export class Operator {
     if (changeEvery < Number.POSITIVE_INFINITY) this.#every(changeEvery, () => this.#change());
     if (transferEvery < Number.POSITIVE_INFINITY)
       this.#every(transferEvery, () => this.#transfer());
+    this.founders = new Founders(sim);
+    this.#every(100, () => {
+      for (let group = 0; group < sim.plan.groups; group++) {
+        this.founders.look(group, () => this.#newId(group, sim.plan.voters));
+      }
+    });
     // Whoever lost its disk is replaced, always.
     this.#every(100, () => this.#replaceImpostors());
   }
 
   /** Replicas that are to be replaced: their disk was wiped. */
-  wiped(group: GroupId, configuration: Configuration): readonly ReplicaId[] {
-    const { voters, outgoing, learners, learnersNext } = configuration;
-    const all = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
-    return [...all].filter((id) => this.#sim.lostDisk.has(`${group}/${id}`));
+  wiped(configuration: Configuration): readonly ReplicaId[] {
+    const { nodes } = configuration;
+    const isLost = ([, { name, disk }]: [ReplicaId, Member]): boolean =>
+      this.#sim.node(name)?.diskId !== disk;
+    return [...nodes].filter(isLost).map(([id]) => id);
   }
 
   isBusy(group: GroupId): boolean {
@@ -71,7 +80,7 @@ export class Operator {
     const found = this.#leader(group);
     if (found === undefined || (this.#busy.has(group) && !this.#dice.chance(0.3))) return;
     const { configuration } = found.status;
-    if (this.wiped(group, configuration).length > 0) return;
+    if (this.wiped(configuration).length > 0) return;
     const kind = this.#dice.pick([
       "learner",
       "voter",
@@ -85,10 +94,10 @@ export class Operator {
     if (changes.length > 0) void this.#perform(found.node, group, changes);
   }
 
-  #changes(kind: string, { group, configuration }: GroupStatus): MemberChange[] {
+  #changes(kind: string, { group, configuration }: GroupStatus): RequestedChange[] {
     const { voters, learners } = configuration;
     const free = this.#sim.nodes.filter((node) => node.up && !node.assignments.has(group));
-    const id = (): ReplicaId => this.#newId(group, configuration);
+    const id = (): ReplicaId => this.#newId(group, configuration.highest);
     const few = voters.length <= 1;
     const [voter, learner] = [this.#dice.pick(voters), learners[0]];
     const place = free.length > 0 ? this.#dice.pick(free).name : undefined;
@@ -127,7 +136,7 @@ export class Operator {
       const found = this.#leader(group);
       if (found === undefined || this.#busy.has(group)) continue;
       const { configuration } = found.status;
-      const [lost] = this.wiped(group, configuration);
+      const [lost] = this.wiped(configuration);
       if (lost === undefined || configuration.outgoing.length > 0) continue;
       void this.#replace(found.node, group, lost, configuration);
     }
@@ -139,22 +148,27 @@ export class Operator {
     lost: ReplicaId,
     configuration: Configuration,
   ): Promise<void> {
-    const where = this.#sim.node(configuration.nodes.get(lost) ?? "");
-    if (where?.groups.get(group) === undefined && where?.assignments.has(group)) return;
+    const where = this.#sim.node(configuration.nodes.get(lost)?.name ?? "");
+    const isBack = where?.groups.has(group) || where?.isFounding(group);
+    if (!isBack && where?.assignments.has(group)) return;
     if (where !== undefined && where.up && where.assignments.get(group)?.replica === lost) {
       // Whoever came back without its disk is stopped before it is replaced.
       await where.remove(group).catch(() => undefined);
     }
-    const changes: MemberChange[] = [{ type: "remove", id: lost }];
+    const changes: RequestedChange[] = [{ type: "remove", id: lost }];
     const free = this.#sim.nodes.filter((node) => node.up && !node.assignments.has(group));
     if (configuration.voters.includes(lost) && free.length > 0) {
-      const id = this.#newId(group, configuration);
+      const id = this.#newId(group, configuration.highest);
       changes.push({ type: "addVoter", id, node: this.#dice.pick(free).name });
     }
     if (leader.up) await this.#perform(leader, group, changes);
   }
 
-  async #perform(node: SimNode, group: GroupId, changes: readonly MemberChange[]): Promise<void> {
+  async #perform(
+    node: SimNode,
+    group: GroupId,
+    changes: readonly RequestedChange[],
+  ): Promise<void> {
     const sim = this.#sim;
     const token = ++this.#tokens;
     this.#busy.set(group, token);
@@ -166,9 +180,7 @@ export class Operator {
     sim.scheduler.after(800, "operator is impatient", end);
     sim.note("op", `group ${group} at ${node.name}: ${JSON.stringify(changes)}`);
     this.counts.changes++;
-    const added = changes.filter(
-      (change) => change.type === "addVoter" || change.type === "addLearner",
-    );
+    const added = changes.filter((change) => "node" in change);
     try {
       for (const { id, node: at } of added) {
         await sim.node(at)?.open(group, { replica: id, voters: new Map() });
@@ -217,7 +229,7 @@ export class Operator {
     });
   }
 
-  #newId(group: GroupId, { highest }: Configuration): ReplicaId {
+  #newId(group: GroupId, highest: ReplicaId): ReplicaId {
     const id = Math.max(this.#nextId.get(group) ?? 0, highest + 1);
     this.#nextId.set(group, id + 1);
     return id;

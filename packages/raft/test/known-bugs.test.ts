@@ -383,7 +383,7 @@ describe("membership", () => {
     if (!first.ok) throw new Error(first.message);
     for (const type of ["addVoter", "addLearner"] as const) {
       const again = changeConfiguration(first.configuration, {
-        changes: [{ type, id: 3, node: "n3" }],
+        changes: [{ type, id: 3, node: "n3", disk: 33 }],
       });
       expect(again).toMatchObject({ ok: false });
     }
@@ -393,7 +393,7 @@ describe("membership", () => {
     const cluster = new Cluster([1, 2, 3]);
     cluster.add(new Replica(4, EMPTY));
     const { core } = cluster.elect(1);
-    core.proposeConfiguration({ changes: [{ type: "addVoter", id: 4, node: "n4" }] });
+    core.proposeConfiguration({ changes: [{ type: "addVoter", id: 4, node: "n4", disk: 4 }] });
     cluster.settle();
     cluster.tick(3);
     expect(cluster.at(4).core.configuration.voters).toEqual([1, 2, 3, 4]);
@@ -415,8 +415,8 @@ describe("membership", () => {
 
   test("a change is the same after its way through an entry; what follows it is refused", () => {
     const changes: MemberChange[] = [
-      { type: "addVoter", id: 7, node: "a node" },
-      { type: "addLearner", id: 300, node: "" },
+      { type: "addVoter", id: 7, node: "a node", disk: 2 ** 52 },
+      { type: "addLearner", id: 300, node: "", disk: 0 },
       { type: "promote", id: 4 },
       { type: "demote", id: 5 },
       { type: "remove", id: 6 },

@@ -129,9 +129,8 @@ class Service implements Sessions, Lifecycle {
     this.#stopped = true;
     this.#update();
     this.#leaderKnown.resolve();
-    // One that is being opened has to be open before it can be closed.
-    await this.#opening?.catch(() => {});
     await this.#options.host.close(this.#options.group);
+    await this.#opening?.catch(() => {});
   }
 
   get leading(): boolean {

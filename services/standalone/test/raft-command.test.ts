@@ -19,7 +19,7 @@ async function folder(): Promise<string> {
   const directory = await tempDir();
   const storage = openStorage({ directory });
   await storage.start();
-  const nodes = new Map([1, 2, 3].map((id) => [id, `node-${id}`]));
+  const nodes = new Map([1, 2, 3].map((id) => [id, { name: `node-${id}`, disk: 70 + id }]));
   const none = { outgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const configuration = { ...none, voters: [1, 2, 3], highest: 3, nodes };
   await storage.create(0, 2, { index: 0, term: 0, configuration });

@@ -53,6 +53,12 @@ export class GroupInvariants {
     this.group = group;
   }
 
+  /** Who began before never did anything, and is gone. */
+  beginAnew(): void {
+    this.#configurations.clear();
+    this.#metas = [];
+  }
+
   /** A replica begins with it: all that begin with the same ids do with the same disks. */
   begin(configuration: Configuration): void {
     const [first] = configuration.voters;

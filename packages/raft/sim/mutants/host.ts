@@ -55,8 +55,26 @@ export const hostMutants: readonly Mutant[] = [
   {
     name: "a replica that lost its disk is taken for the old one",
     file: "host/peers.ts",
-    find: "} else if (known !== disk) {",
-    replace: "} else if (known !== disk && disk === 0) {",
+    find: "if (known !== undefined && known.disk !== disk) {",
+    replace: "if (known !== undefined && known.disk !== disk && disk === 0) {",
+  },
+  {
+    name: "the first members do not wait until all agree",
+    file: "host/founding.ts",
+    find: "if (this.#agreed.size === this.#voters.size - 1)",
+    replace: "if (this.#agreed.size > 0)",
+  },
+  {
+    name: "the first members begin when they have met, without agreement",
+    file: "host/founding.ts",
+    find: "    this.#known = members;\n",
+    replace: "    this.#known = members;\n    if (this.#isWhole) this.#done.resolve(members);\n",
+  },
+  {
+    name: "whom a first member met is told before it is on the disk",
+    file: "host/founding.ts",
+    find: "    this.#writing = true;\n    await",
+    replace: "    this.#writing = true;\n    this.#known = members;\n    await",
   },
   {
     name: "two snapshots are installed at the same time",

@@ -1,7 +1,13 @@
 /** Which configuration follows from a change, and the change's binary form in an entry. */
 import { ByteReader, ByteWriter, DecodeError, unreachable } from "@canopy/base";
 import { isJoint } from "./quorum.ts";
-import type { Configuration, ConfigurationChange, MemberChange, ReplicaId } from "./types.ts";
+import type {
+  Configuration,
+  ConfigurationChange,
+  Member,
+  MemberChange,
+  ReplicaId,
+} from "./types.ts";
 
 export type Changed =
   | { readonly ok: true; readonly configuration: Configuration }
@@ -66,7 +72,7 @@ class Draft {
   readonly #learners: Set<ReplicaId>;
   readonly #demoted = new Set<ReplicaId>();
   readonly #touched = new Set<ReplicaId>();
-  readonly #nodes: Map<ReplicaId, string>;
+  readonly #nodes: Map<ReplicaId, Member>;
   #highest: ReplicaId;
 
   constructor(from: Configuration) {
@@ -84,9 +90,9 @@ class Draft {
     this.#touched.add(id);
     switch (one.type) {
       case "addVoter":
-        return this.#add(this.voters, id, one.node);
+        return this.#add(this.voters, id, { name: one.node, disk: one.disk });
       case "addLearner":
-        return this.#add(this.#learners, id, one.node);
+        return this.#add(this.#learners, id, { name: one.node, disk: one.disk });
       case "promote":
         if (!this.#learners.delete(id)) return `replica ${id} is no learner`;
         this.voters.add(id);
@@ -119,12 +125,12 @@ class Draft {
     };
   }
 
-  #add(to: Set<ReplicaId>, id: ReplicaId, node: string): string | undefined {
+  #add(to: Set<ReplicaId>, id: ReplicaId, member: Member): string | undefined {
     if (!Number.isSafeInteger(id) || id <= this.#from.highest) {
       return `id ${id} was given before: new ones are above ${this.#from.highest}`;
     }
     to.add(id);
-    this.#nodes.set(id, node);
+    this.#nodes.set(id, member);
     this.#highest = Math.max(this.#highest, id);
     return undefined;
   }
@@ -141,9 +147,9 @@ function sorted(ids: ReadonlySet<ReplicaId>): readonly ReplicaId[] {
 }
 
 function keepNodes(
-  nodes: ReadonlyMap<ReplicaId, string>,
+  nodes: ReadonlyMap<ReplicaId, Member>,
   members: ReadonlySet<ReplicaId>,
-): ReadonlyMap<ReplicaId, string> {
+): ReadonlyMap<ReplicaId, Member> {
   return new Map([...nodes].filter(([id]) => members.has(id)));
 }
 
@@ -151,7 +157,7 @@ const VERSION = 1;
 /** The place in this list is the byte in the entry. */
 const TYPES = ["addVoter", "addLearner", "promote", "demote", "remove"] as const;
 
-/** Version, then for each change its type, its id and, where one is added, its node. */
+/** Version, then for each change its type, its id and, where one is added, its node and disk. */
 export function encodeChange(change: ConfigurationChange): Uint8Array {
   const writer = new ByteWriter(64);
   writer.u8(VERSION);
@@ -159,7 +165,10 @@ export function encodeChange(change: ConfigurationChange): Uint8Array {
   for (const one of change.changes) {
     writer.u8(TYPES.indexOf(one.type));
     writer.varint(one.id);
-    if (one.type === "addVoter" || one.type === "addLearner") writer.string(one.node);
+    if (one.type === "addVoter" || one.type === "addLearner") {
+      writer.string(one.node);
+      writer.varint(one.disk);
+    }
   }
   return writer.take();
 }
@@ -175,8 +184,10 @@ export function decodeChange(data: Uint8Array): ConfigurationChange {
     const type = TYPES[byte];
     if (type === undefined) throw new DecodeError(`member change of type ${byte}`);
     const id = reader.varint();
-    const added = type === "addVoter" || type === "addLearner";
-    changes.push(added ? { type, id, node: reader.string() } : { type, id });
+    if (type === "addVoter" || type === "addLearner") {
+      const node = reader.string();
+      changes.push({ type, id, node, disk: reader.varint() });
+    } else changes.push({ type, id });
   }
   reader.expectEnd();
   return { changes };

@@ -38,13 +38,23 @@ export interface Configuration {
   readonly autoLeave: boolean;
   /** The highest id that was ever a member: new ones are above it. */
   readonly highest: ReplicaId;
-  /** On which node each member is; opaque to the core, carried so that hosts find each other. */
-  readonly nodes: ReadonlyMap<ReplicaId, string>;
+  /** Where each member is; opaque to the core, carried so that hosts find and know each other. */
+  readonly nodes: ReadonlyMap<ReplicaId, Member>;
+}
+
+/** A node, and the identity of the disk with which its replica became a member. */
+export interface Member {
+  readonly name: string;
+  readonly disk: number;
 }
 
 export type MemberChange =
-  | { readonly type: "addVoter"; readonly id: ReplicaId; readonly node: string }
-  | { readonly type: "addLearner"; readonly id: ReplicaId; readonly node: string }
+  | {
+      readonly type: "addVoter" | "addLearner";
+      readonly id: ReplicaId;
+      readonly node: string;
+      readonly disk: number;
+    }
   /** A voter becomes a learner, or a learner a voter, keeping its node. */
   | { readonly type: "promote"; readonly id: ReplicaId }
   | { readonly type: "demote"; readonly id: ReplicaId }

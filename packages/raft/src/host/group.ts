@@ -6,7 +6,6 @@ import type { RaftCore } from "../core/port.ts";
 import {
   type Configuration,
   type Entry,
-  type MemberChange,
   type Message,
   type Ready,
   type ReplicaId,
@@ -16,11 +15,11 @@ import {
 import type { DiskId, GroupId, SnapshotReader } from "../storage/port.ts";
 import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
 import { Applier } from "./applier.ts";
-import { helloBeat, removedBeat } from "./beats.ts";
+import { removedBeat, sayHello } from "./beats.ts";
 import { encodeCommand, encodeEndClient } from "./command.ts";
 import { Farewell } from "./farewell.ts";
 import { Installer } from "./installer.ts";
-import { Intakes } from "./intake.ts";
+import { Intakes, nothingToTake } from "./intake.ts";
 import { Leadership, successor } from "./leadership.ts";
 import { IDLE_HEARTBEATS, PATIENCE } from "./limits.ts";
 import type { ReplicatedMachine } from "./machine.ts";
@@ -34,6 +33,7 @@ import type {
   Origin,
   RaftGroup,
   ReadAnswer,
+  RequestedChange,
 } from "./port.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
@@ -88,9 +88,13 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#replies = new Replies(core, peers);
     const proposals = new Proposals(around.options);
     const reads = new Reads(maxProposals, random);
-    const membership = new Membership(core, (reason, message) =>
-      this.#replies.refusedChange(reason, message),
-    );
+    const membership = new Membership({
+      core,
+      refused: (reason, message) => this.#replies.refusedChange(reason, message),
+      diskOf: (node) => around.diskOf(node),
+      unavailable: () => this.#refusesWrites(),
+      proposed: () => around.touch(this),
+    });
     this.#proposals = proposals;
     this.#reads = reads;
     this.#membership = membership;
@@ -135,10 +139,10 @@ export class Group implements RaftGroup, SnapshotSending {
     if (this.#ended !== undefined) return Promise.resolve(this.#unavailable());
     this.#stir();
     this.#around.touch(this);
-    return this.#reads.add();
+    return this.#reads.add(this.#around.ticks);
   }
 
-  changeMembers(changes: readonly MemberChange[]): Promise<MembersAnswer> {
+  changeMembers(changes: readonly RequestedChange[]): Promise<MembersAnswer> {
     const unavailable = this.#refusesWrites();
     if (unavailable !== undefined) return Promise.resolve(unavailable);
     return this.#members(() => this.#membership.change(changes));
@@ -187,9 +191,10 @@ export class Group implements RaftGroup, SnapshotSending {
     const { voters, outgoing } = this.#core.configuration;
     const alone = voters.length === 1 && voters[0] === this.#core.id && outgoing.length === 0;
     this.#guarded(() => {
+      this.#peers.checkOwn();
       if (alone) this.#core.campaign();
     });
-    this.#sayHello();
+    sayHello(this.#around.outbox, this.id, this.#core);
     this.#farewell.look(this.#core, this.#around.ticks);
     this.#around.touch(this);
   }
@@ -232,14 +237,24 @@ export class Group implements RaftGroup, SnapshotSending {
     if (offer.term < this.#core.term) return Promise.reject(new Error("of an earlier term"));
     this.#stir();
     // It has all of that: the core answers so.
-    if (offer.meta.index <= this.#core.commit) return Promise.resolve(this.#nothingToTake(offer));
+    if (offer.meta.index <= this.#core.commit)
+      return Promise.resolve(nothingToTake(offer, () => this.#received(offer)));
     return this.#intakes.open(offer);
+  }
+
+  /** A first voter that has not begun yet is told that the others have. */
+  receiveFounding(from: NodeName, disk: DiskId, replica: ReplicaId): void {
+    const { nodes: members } = this.#core.configuration;
+    if (!this.running || members.size === 0) return;
+    this.#peers.admit(replica, from, disk);
+    this.#around.outbox.hello(from, { type: "founded", group: this.id, members });
+    this.#around.touch(this);
   }
 
   unreachable(node: NodeName): void {
     if (!this.running) return;
     for (const [id, at] of this.#core.configuration.nodes) {
-      if (at === node && id !== this.#core.id) this.#lost(id);
+      if (at.name === node && id !== this.#core.id) this.#lost(id);
     }
   }
 
@@ -253,6 +268,7 @@ export class Group implements RaftGroup, SnapshotSending {
     const { ticks, options } = this.#around;
     this.#guarded(() => this.#core.tick());
     if (this.#reads.age(ticks) > options.electionTicks) this.#reads.retry();
+    this.#reads.expire(ticks - PATIENCE * options.electionTicks);
     this.#around.touch(this);
     for (const question of this.#farewell.questions(this.#core, ticks)) this.#send(question);
     if (this.#farewell.isOver(this.#core, ticks)) this.#wasRemoved();
@@ -283,6 +299,7 @@ export class Group implements RaftGroup, SnapshotSending {
 
   pump(): void {
     this.#guarded(() => {
+      this.#peers.checkOwn();
       this.#observe();
       this.#proposals.submit(this.#core, (reason) => this.#replies.refused(reason));
       this.#reads.submit(this.#core, this.#around.ticks, () => this.#replies.notLeader());
@@ -339,7 +356,7 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #send(message: Message): void {
     const { outbox, sender } = this.#around;
-    const node = this.#peers.nodeOf(message.to, this.#core.configuration);
+    const node = this.#peers.nodeOf(message.to);
     if (node === undefined) return;
     if (message.type === "snapshot") {
       sender.send(this, node, message);
@@ -380,15 +397,6 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #received({ from, to, term, meta }: SnapshotOffer): void {
     if (this.running) this.#step({ type: "snapshot", from, to, term, snapshot: meta });
-  }
-
-  #nothingToTake(offer: SnapshotOffer): SnapshotIntake {
-    const nothing = () => Promise.resolve();
-    const finish = () => {
-      this.#received(offer);
-      return Promise.resolve();
-    };
-    return { received: offer.size, part: nothing, finish, close: nothing };
   }
 
   // The rest.
@@ -436,13 +444,9 @@ export class Group implements RaftGroup, SnapshotSending {
   }
 
   #fellAsleep(): void {
-    const { id, leader, configuration } = this.#core;
+    const { id, leader } = this.#core;
     const others = leader === id ? [...this.#core.progress().keys()] : [leader];
-    const nodes = others.map((other) => this.#peers.nodeOf(other, configuration));
-    this.#around.fellAsleep(
-      this,
-      nodes.filter((node) => node !== undefined),
-    );
+    this.#around.fellAsleep(this, this.#peers.nodesOf(others));
   }
 
   /** Its word is not on its disk, so another one does better. */
@@ -451,13 +455,6 @@ export class Group implements RaftGroup, SnapshotSending {
     if (to === undefined) return;
     this.#guarded(() => this.#core.transferLeadership(to));
     this.#around.touch(this);
-  }
-
-  #sayHello(): void {
-    const { id, configuration } = this.#core;
-    for (const [to, node] of configuration.nodes) {
-      if (to !== id) this.#around.outbox.beat(node, helloBeat(this.id, this.#core, to));
-    }
   }
 
   #wasRemoved(): void {

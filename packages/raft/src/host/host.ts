@@ -1,11 +1,14 @@
 /** Many groups in one process: one clock, one turn, one batch for each other node. */
+import { unreachable } from "@canopy/base";
 import type { DiskId, GroupId } from "../storage/port.ts";
-import type { Batch, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import type { Batch, Hello, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import { Founding } from "./founding.ts";
 import type { Group } from "./group.ts";
+import { Inquiries } from "./inquiries.ts";
 import { APPLY_MS, PATIENCE, SNAPSHOTS_AT_ONCE } from "./limits.ts";
-import { openGroup } from "./open-group.ts";
+import { type Bootstrap, openGroup } from "./open-group.ts";
 import { Outbox } from "./outbox.ts";
-import type { GroupOptions, HostOptions, RaftGroup, RaftHost } from "./port.ts";
+import type { FoundingStatus, GroupOptions, HostOptions, RaftGroup, RaftHost } from "./port.ts";
 import { Sender } from "./sender.ts";
 import { Slots } from "./slots.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -23,7 +26,9 @@ class Host implements RaftHost, Surroundings {
   ticks = 0;
   readonly #ticker: Ticker;
   readonly #groups = new Map<GroupId, Group>();
-  readonly #opening = new Set<GroupId>();
+  readonly #opening = new Map<GroupId, Promise<Group>>();
+  readonly #foundings = new Map<GroupId, Founding>();
+  readonly #inquiries: Inquiries;
   readonly #awake = new Set<Group>();
   readonly #nodes = new NodesOfSleepers();
   #touched = new Set<Group>();
@@ -38,6 +43,7 @@ class Host implements RaftHost, Surroundings {
     this.options = options;
     this.outbox = new Outbox(options.node);
     this.sender = new Sender(options);
+    this.#inquiries = new Inquiries(options.random, (to, hello) => this.#sayHello(to, hello));
     this.#ticker = new Ticker(options, () => this.#tick());
   }
 
@@ -56,6 +62,8 @@ class Host implements RaftHost, Surroundings {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ticker.stop();
+    this.#inquiries.end();
+    for (const founding of this.#foundings.values()) founding.end("the host has stopped");
     const ended = [...this.#groups.values()].map((group) => group.end("the host has stopped"));
     await this.options.transport.stop();
     await this.sender.stop();
@@ -67,9 +75,10 @@ class Host implements RaftHost, Surroundings {
     const { group: id } = options;
     if (this.#stopped) throw new Error("the host has stopped");
     if (this.#groups.has(id) || this.#opening.has(id)) throw new Error(`group ${id} is open`);
-    this.#opening.add(id);
+    const opening = openGroup(this, options, (bootstrap) => this.#found(id, bootstrap));
+    this.#opening.set(id, opening);
     try {
-      const group = await openGroup(this, options);
+      const group = await opening;
       if (this.#stopped) throw new Error("the host has stopped");
       this.#groups.set(id, group);
       this.#awake.add(group);
@@ -80,7 +89,13 @@ class Host implements RaftHost, Surroundings {
     }
   }
 
+  founding(id: GroupId): FoundingStatus | undefined {
+    return this.#foundings.get(id)?.status;
+  }
+
   async close(id: GroupId): Promise<void> {
+    this.#foundings.get(id)?.end("the group was closed");
+    await this.#opening.get(id)?.catch(() => {});
     const group = this.#groups.get(id);
     if (group === undefined) return;
     this.#forget(group);
@@ -119,6 +134,12 @@ class Host implements RaftHost, Surroundings {
     this.#chores.add(chore);
   }
 
+  diskOf(node: NodeName): Promise<DiskId | undefined> {
+    const { storage, electionTicks } = this.options;
+    if (node === this.options.node) return Promise.resolve(storage.disk);
+    return this.#inquiries.ask(node, this.ticks + PATIENCE * electionTicks);
+  }
+
   breathe(): Promise<void> {
     return new Promise((resolve) => this.options.defer(resolve));
   }
@@ -128,6 +149,22 @@ class Host implements RaftHost, Surroundings {
     this.#awake.delete(group);
     this.#touched.delete(group);
     this.#nodes.remove(group);
+  }
+
+  async #found(group: GroupId, bootstrap: Bootstrap): ReturnType<Founding["run"]> {
+    const { storage, logger } = this.options;
+    const founding = new Founding(group, bootstrap, storage, logger);
+    this.#foundings.set(group, founding);
+    try {
+      return await founding.run();
+    } finally {
+      this.#foundings.delete(group);
+    }
+  }
+
+  #sayHello(to: NodeName, hello: Hello): void {
+    this.outbox.hello(to, hello);
+    this.#setTurn();
   }
 
   #setTurn(): void {
@@ -166,13 +203,32 @@ class Host implements RaftHost, Surroundings {
     }
   }
 
-  #onBatch({ from, disk, envelopes, beats }: Batch): void {
+  #onBatch({ from, disk, envelopes, beats, hellos }: Batch): void {
     if (this.#stopped) return;
     this.#nodes.heard(from, this.ticks);
     for (const { group, message } of envelopes) {
       this.#groups.get(group)?.receive(from, disk, message);
     }
     for (const beat of beats) this.#groups.get(beat.group)?.receiveBeat(from, disk, beat);
+    for (const hello of hellos) this.#onHello(from, disk, hello);
+  }
+
+  #onHello(from: NodeName, disk: DiskId, hello: Hello): void {
+    switch (hello.type) {
+      case "ask":
+        return this.#sayHello(from, { type: "answer", token: hello.token });
+      case "answer":
+        return this.#inquiries.answered(from, disk, hello.token);
+      case "founding":
+        this.#foundings.get(hello.group)?.met(from, disk, hello.from, hello.members);
+        this.#groups.get(hello.group)?.receiveFounding(from, disk, hello.from);
+        return;
+      case "founded":
+        this.#foundings.get(hello.group)?.founded(from, hello.members);
+        return;
+      default:
+        unreachable(hello);
+    }
   }
 
   #onUnreachable(node: NodeName): void {
@@ -191,7 +247,12 @@ class Host implements RaftHost, Surroundings {
     this.ticks++;
     for (const group of this.#awake) group.tick();
     for (const group of this.#nodes.lost(this.ticks - electionTicks)) group.wake();
-    if (this.ticks % heartbeatTicks === 0) this.#sayThatWeLive();
+    if (this.ticks % heartbeatTicks === 0) {
+      this.#sayThatWeLive();
+      this.#inquiries.repeat(this.ticks);
+      const send = (to: NodeName, hello: Hello) => this.#sayHello(to, hello);
+      for (const founding of this.#foundings.values()) founding.tell(send);
+    }
     const since = this.#failingSince;
     if (since !== undefined && this.ticks - since >= PATIENCE * electionTicks)
       this.#giveUpWaiting();

@@ -78,7 +78,7 @@ export class Leadership {
     this.#term = term;
     // The question may have gone to the one that led before.
     reads.retry();
-    if (leader !== known) listener?.onLeader(leader, peers.nodeOf(leader, core.configuration));
+    if (leader !== known) listener?.onLeader(leader, peers.nodeOf(leader));
   }
 }
 

@@ -8,7 +8,9 @@ import type {
   ReplicaId,
   Term,
 } from "../core/types.ts";
-import type { MembersAnswer } from "./port.ts";
+import type { DiskId } from "../storage/port.ts";
+import type { NodeName } from "../transport/port.ts";
+import type { MembersAnswer, RequestedChange } from "./port.ts";
 
 type Answering = (answer: MembersAnswer) => void;
 
@@ -25,25 +27,64 @@ interface Transfer {
   readonly answer: Answering;
 }
 
+export interface MembershipParts {
+  readonly core: RaftCore;
+  readonly refused: (reason: Refusal, message?: string) => MembersAnswer;
+  /** Undefined if the node can't be reached. */
+  readonly diskOf: (node: NodeName) => Promise<DiskId | undefined>;
+  /** Why nothing can be written any more. */
+  readonly unavailable: () => MembersAnswer | undefined;
+  /** Something was proposed. */
+  readonly proposed: () => void;
+}
+
 export class Membership {
   readonly #core: RaftCore;
-  readonly #refused: (reason: Refusal, message?: string) => MembersAnswer;
+  readonly #parts: MembershipParts;
+  /** Nodes are asked for their disks. */
+  #asking = false;
   #change: Change | undefined;
   #transfer: Transfer | undefined;
 
-  constructor(core: RaftCore, refused: (reason: Refusal, message?: string) => MembersAnswer) {
-    this.#core = core;
-    this.#refused = refused;
+  constructor(parts: MembershipParts) {
+    this.#core = parts.core;
+    this.#parts = parts;
   }
 
   get busy(): boolean {
-    return this.#change !== undefined || this.#transfer !== undefined;
+    return this.#asking || this.#change !== undefined || this.#transfer !== undefined;
   }
 
-  change(changes: readonly MemberChange[]): Promise<MembersAnswer> {
-    if (this.#change !== undefined) return Promise.resolve(this.#refused("pendingChange"));
+  async change(requested: readonly RequestedChange[]): Promise<MembersAnswer> {
+    const { refused, unavailable } = this.#parts;
+    if (this.#asking || this.#change !== undefined) return refused("pendingChange");
+    if (this.#core.role !== "leader") return refused("notLeader");
+    const changes: MemberChange[] = [];
+    this.#asking = true;
+    for (const one of requested) {
+      const change = "node" in one ? await this.#withDisk(one) : one;
+      if (change === undefined) {
+        this.#asking = false;
+        return unavailable() ?? { type: "refused", message: unreachable(one) };
+      }
+      changes.push(change);
+    }
+    this.#asking = false;
+    return unavailable() ?? this.#propose(changes);
+  }
+
+  async #withDisk(
+    add: Extract<RequestedChange, { node: NodeName }>,
+  ): Promise<MemberChange | undefined> {
+    const disk = await this.#parts.diskOf(add.node);
+    return disk === undefined ? undefined : { ...add, disk };
+  }
+
+  #propose(changes: readonly MemberChange[]): Promise<MembersAnswer> {
+    const { refused, proposed: touch } = this.#parts;
     const proposed = this.#core.proposeConfiguration({ changes });
-    if (!proposed.ok) return Promise.resolve(this.#refused(proposed.reason, proposed.message));
+    if (!proposed.ok) return Promise.resolve(refused(proposed.reason, proposed.message));
+    touch();
     const { index, term } = proposed;
     return new Promise((answer) => {
       this.#change = { index, term, answer };
@@ -52,11 +93,12 @@ export class Membership {
 
   /** `endsAt`, in ticks: then it has failed. */
   transfer(to: ReplicaId, endsAt: number): Promise<MembersAnswer> {
-    if (this.#transfer !== undefined) return Promise.resolve(this.#refused("transferring"));
+    const { refused } = this.#parts;
+    if (this.#transfer !== undefined) return Promise.resolve(refused("transferring"));
     const core = this.#core;
     if (core.role === "leader" && core.id === to) return Promise.resolve(this.#done());
     const proposed = core.transferLeadership(to);
-    if (!proposed.ok) return Promise.resolve(this.#refused(proposed.reason, proposed.message));
+    if (!proposed.ok) return Promise.resolve(refused(proposed.reason, proposed.message));
     return new Promise((answer) => {
       this.#transfer = { to, term: core.term, endsAt, answer };
     });
@@ -116,6 +158,11 @@ export class Membership {
     this.#transfer = undefined;
     transfer?.answer(answer);
   }
+}
+
+function unreachable(change: RequestedChange): string {
+  const node = "node" in change ? change.node : "";
+  return `node ${node} can't be reached; it has to run before it is added`;
 }
 
 /** It may neither vote nor lead nor learn any more; ids are never given again. */

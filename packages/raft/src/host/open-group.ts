@@ -1,9 +1,14 @@
 /** A group from what the disk has of it, or from its first configuration. */
 import { Core } from "../core/core.ts";
 import type { CoreOptions, RecoveredLog } from "../core/port.ts";
-import { type Configuration, NONE, type ReplicaId, type SnapshotMeta } from "../core/types.ts";
+import {
+  type Configuration,
+  type Member,
+  NONE,
+  type ReplicaId,
+  type SnapshotMeta,
+} from "../core/types.ts";
 import type { RecoveredGroup } from "../storage/port.ts";
-import type { NodeName } from "../transport/port.ts";
 import { Group } from "./group.ts";
 import {
   MAX_APPEND_BYTES,
@@ -18,10 +23,18 @@ import type { GroupOptions, HostOptions } from "./port.ts";
 import { restoreSnapshot } from "./restore.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-export async function openGroup(around: Surroundings, options: GroupOptions): Promise<Group> {
+type Members = ReadonlyMap<ReplicaId, Member>;
+export type Bootstrap = NonNullable<GroupOptions["bootstrap"]>;
+
+/** `found` settles with the first voters and their disks, where there are several. */
+export async function openGroup(
+  around: Surroundings,
+  options: GroupOptions,
+  found: (bootstrap: Bootstrap) => Promise<Members>,
+): Promise<Group> {
   const { storage, logger } = around.options;
-  const recovered = storage.groups.get(options.group) ?? (await create(around, options));
-  const { replica, log, peers } = recovered;
+  const recovered = storage.groups.get(options.group) ?? (await create(around, options, found));
+  const { replica, log } = recovered;
   const machine = new ReplicatedMachine(options.machine);
   const newest = storage.snapshots.newest(options.group);
   const { index } = log.snapshot;
@@ -30,22 +43,36 @@ export async function openGroup(around: Surroundings, options: GroupOptions): Pr
     await restoreSnapshot(around, options.group, index, machine);
   }
   const core = new Core(coreOptions(replica, around.options), withTerm(log));
-  const disks = new Peers(options.group, peers, storage, logger);
-  return new Group(around, options, { core, machine, peers: disks });
+  const peers = new Peers(options.group, core, storage.disk, logger);
+  return new Group(around, options, { core, machine, peers });
 }
 
-async function create(around: Surroundings, options: GroupOptions): Promise<RecoveredGroup> {
+async function create(
+  around: Surroundings,
+  options: GroupOptions,
+  found: (bootstrap: Bootstrap) => Promise<Members>,
+): Promise<RecoveredGroup> {
   const { storage } = around.options;
   const { group, bootstrap } = options;
   if (bootstrap === undefined) throw new Error(`group ${group} is not on this disk`);
   const { replica, voters } = bootstrap;
-  const snapshot = firstSnapshot(voters);
+  if (replica <= (storage.givenUp.get(group) ?? NONE)) {
+    throw new Error(`replica ${replica} of group ${group} was removed here: add it under a new id`);
+  }
+  if (voters.size > 0 && voters.get(replica) !== around.options.node) {
+    throw new Error(`replica ${replica} on ${around.options.node} is not among the first voters`);
+  }
+  const members: Members =
+    voters.size > 1
+      ? await found(bootstrap)
+      : new Map(Array.from(voters, ([id, name]) => [id, { name, disk: storage.disk }]));
+  const snapshot = firstSnapshot(members);
   await storage.create(group, replica, snapshot);
   const created = storage.groups.get(group);
   if (created !== undefined) return created;
   const hardState = { term: snapshot.term, vote: NONE, commit: snapshot.index };
   const log = { hardState, snapshot, entries: [], prevTerm: snapshot.term };
-  return { group, replica, log, peers: new Map() };
+  return { group, replica, log };
 }
 
 /**
@@ -53,7 +80,7 @@ async function create(around: Surroundings, options: GroupOptions): Promise<Reco
  * and compacted. So a replica that is added later, at index 0, gets the configuration with a
  * snapshot, and never only the changes to it.
  */
-function firstSnapshot(nodes: ReadonlyMap<ReplicaId, NodeName>): SnapshotMeta {
+function firstSnapshot(nodes: Members): SnapshotMeta {
   const voters = [...nodes.keys()].sort((a, b) => a - b);
   const place = voters.length === 0 ? 0 : 1;
   const configuration: Configuration = {
@@ -63,7 +90,7 @@ function firstSnapshot(nodes: ReadonlyMap<ReplicaId, NodeName>): SnapshotMeta {
     learnersNext: [],
     autoLeave: false,
     highest: voters.at(-1) ?? NONE,
-    nodes: new Map(nodes),
+    nodes: new Map([...nodes].sort(([a], [b]) => a - b)),
   };
   return { index: place, term: place, configuration };
 }

@@ -1,11 +1,12 @@
 /** What this turn has for other nodes: one batch for each. */
 import type { Message } from "../core/types.ts";
 import type { DiskId, GroupId } from "../storage/port.ts";
-import type { Batch, Beat, Envelope, NodeName } from "../transport/port.ts";
+import type { Batch, Beat, Envelope, Hello, NodeName } from "../transport/port.ts";
 
 interface Open {
   readonly envelopes: Envelope[];
   readonly beats: Beat[];
+  readonly hellos: Hello[];
 }
 
 export class Outbox {
@@ -30,11 +31,15 @@ export class Outbox {
     this.touch(to).beats.push(beat);
   }
 
+  hello(to: NodeName, hello: Hello): void {
+    this.touch(to).hellos.push(hello);
+  }
+
   /** Something goes to this node, if only the word that this one lives. */
   touch(to: NodeName): Open {
     let open = this.#open.get(to);
     if (open === undefined) {
-      open = { envelopes: [], beats: [] };
+      open = { envelopes: [], beats: [], hellos: [] };
       this.#open.set(to, open);
     }
     return open;
@@ -45,8 +50,8 @@ export class Outbox {
     if (this.#open.size === 0) return;
     const all = [...this.#open];
     this.#open.clear();
-    for (const [to, { envelopes, beats }] of all) {
-      send(to, { from: this.#node, disk, envelopes, beats });
+    for (const [to, { envelopes, beats, hellos }] of all) {
+      send(to, { from: this.#node, disk, envelopes, beats, hellos });
     }
   }
 }

@@ -1,14 +1,7 @@
 /** What a service sees of Raft: groups that replicate commands to a state machine. */
 import type { Clock, Lifecycle, Logger, Random, Timers } from "@canopy/base";
 import type { CoreOptions } from "../core/port.ts";
-import type {
-  Configuration,
-  LogIndex,
-  MemberChange,
-  ReplicaId,
-  Role,
-  Term,
-} from "../core/types.ts";
+import type { Configuration, LogIndex, ReplicaId, Role, Term } from "../core/types.ts";
 import type { GroupId, RaftStorage } from "../storage/port.ts";
 import type { NodeName, Transport } from "../transport/port.ts";
 
@@ -95,6 +88,22 @@ export interface GroupListener {
   onLeader(leader: ReplicaId, node: NodeName | undefined): void;
 }
 
+/** What is asked of a leader. Where a replica is added, its node has to run: it is asked for its disk. */
+export type RequestedChange =
+  | {
+      readonly type: "addVoter" | "addLearner";
+      readonly id: ReplicaId;
+      readonly node: NodeName;
+    }
+  | { readonly type: "promote" | "demote" | "remove"; readonly id: ReplicaId };
+
+/** Of a group whose first members have not all met yet. */
+export interface FoundingStatus {
+  readonly waitsFor: readonly NodeName[];
+  /** Why it can't come to an end by itself, and what to do. */
+  readonly complaints: readonly string[];
+}
+
 export interface RaftGroup {
   readonly id: GroupId;
   readonly status: GroupStatus;
@@ -102,7 +111,7 @@ export interface RaftGroup {
   /** That client's incarnation has ended: its place in the table of sequences is given up. */
   endClient(client: number): Promise<Answer>;
   read(): Promise<ReadAnswer>;
-  changeMembers(changes: readonly MemberChange[]): Promise<MembersAnswer>;
+  changeMembers(changes: readonly RequestedChange[]): Promise<MembersAnswer>;
   transferLeadership(to: ReplicaId): Promise<MembersAnswer>;
 }
 
@@ -110,7 +119,10 @@ export interface GroupOptions {
   readonly group: GroupId;
   readonly machine: StateMachine;
   readonly listener?: GroupListener;
-  /** Used only where this node has no such group yet. */
+  /**
+   * Used only where this node has no such group yet. Several first voters begin when all of them
+   * have been up at the same time, and know each other's disks.
+   */
   readonly bootstrap?: {
     readonly replica: ReplicaId;
     /** The first voters, the same on all of them; empty for a replica that a leader adds later. */
@@ -152,9 +164,13 @@ export interface HostOptions {
 
 export interface RaftHost extends Lifecycle {
   /**
-   * Between start and stop. Settles when the state machine has what this disk has of snapshots. A
-   * group that was closed is opened again by another host, over a storage that was started anew.
+   * Between start and stop. Settles when the state machine has what this disk has of snapshots; of a
+   * group that begins with several voters, when they have met. A group that was closed is opened
+   * again by another host, over a storage that was started anew.
    */
   open(options: GroupOptions): Promise<RaftGroup>;
+  /** One that is being opened, too: open() rejects then. */
   close(group: GroupId): Promise<void>;
+  /** Undefined but for a group that is being opened and waits for the other first voters. */
+  founding(group: GroupId): FoundingStatus | undefined;
 }

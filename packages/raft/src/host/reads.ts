@@ -4,7 +4,10 @@ import type { RaftCore } from "../core/port.ts";
 import type { LogIndex, ReadState } from "../core/types.ts";
 import type { ReadAnswer } from "./port.ts";
 
-type Waiting = (answer: ReadAnswer) => void;
+interface Waiting {
+  readonly answer: (answer: ReadAnswer) => void;
+  readonly since: number;
+}
 
 interface Round {
   readonly context: number;
@@ -33,10 +36,11 @@ export class Reads {
     return this.#size;
   }
 
-  add(): Promise<ReadAnswer> {
+  /** `ticks`: now. */
+  add(ticks: number): Promise<ReadAnswer> {
     if (this.#size >= this.#limit) return Promise.resolve({ type: "overloaded" });
     this.#size++;
-    return new Promise((answer) => this.#queued.push(answer));
+    return new Promise((answer) => this.#queued.push({ answer, since: ticks }));
   }
 
   /** One round at a time: what comes during it waits for the next. */
@@ -77,6 +81,19 @@ export class Reads {
     this.#round = undefined;
   }
 
+  /** Whoever has asked before `since`, in ticks, and was not confirmed by any leader, waits no longer. */
+  expire(since: number): void {
+    const isLate = (one: Waiting): boolean => one.since < since;
+    const late = [...(this.#round?.waiting ?? []), ...this.#queued].filter(isLate);
+    if (late.length === 0) return;
+    if (this.#round !== undefined) {
+      const { waiting } = this.#round;
+      this.#round = { ...this.#round, waiting: waiting.filter((one) => !isLate(one)) };
+    }
+    this.#queued = this.#queued.filter((one) => !isLate(one));
+    this.#end(late, { type: "unavailable", message: "no leader has confirmed it" });
+  }
+
   /** The round began so many ticks ago; 0 if there is none. */
   age(ticks: number): number {
     return this.#round === undefined ? 0 : ticks - this.#round.askedAt;
@@ -98,6 +115,6 @@ export class Reads {
 
   #end(waiting: readonly Waiting[], answer: ReadAnswer): void {
     this.#size -= waiting.length;
-    for (const one of waiting) one(answer);
+    for (const one of waiting) one.answer(answer);
   }
 }

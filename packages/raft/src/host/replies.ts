@@ -23,8 +23,8 @@ export class Replies {
   }
 
   notLeader(): Extract<Answer, { type: "notLeader" }> {
-    const { leader, configuration } = this.#core;
-    return { type: "notLeader", leader, node: this.#peers.nodeOf(leader, configuration) };
+    const { leader } = this.#core;
+    return { type: "notLeader", leader, node: this.#peers.nodeOf(leader) };
   }
 
   refused(reason: Refusal): NotTaken {

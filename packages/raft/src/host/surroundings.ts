@@ -1,4 +1,5 @@
 /** What a group needs of its host. */
+import type { DiskId } from "../storage/port.ts";
 import type { NodeName } from "../transport/port.ts";
 import type { Group } from "./group.ts";
 import type { Outbox } from "./outbox.ts";
@@ -21,6 +22,8 @@ export interface Surroundings {
   woke(group: Group): void;
   /** It was removed from its group; its place here is given up. */
   removed(group: Group): void;
+  /** Asked from the node; undefined if it can't be reached. */
+  diskOf(node: NodeName): Promise<DiskId | undefined>;
   /** Lets everything else have its turn. */
   breathe(): Promise<void>;
 }

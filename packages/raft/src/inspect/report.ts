@@ -4,7 +4,7 @@ import type { SnapshotMeta } from "../core/types.ts";
 import type { Disk } from "../storage/disk.ts";
 import type { Frame } from "../storage/frame.ts";
 import { HEADER_BYTES } from "../storage/header.ts";
-import type { GroupId } from "../storage/port.ts";
+import type { Founding, GroupId } from "../storage/port.ts";
 import type { GroupState, LogRecord } from "../storage/records.ts";
 import { type RecoveredWal, recoverWal } from "../storage/recover.ts";
 import type { Run } from "../storage/runs.ts";
@@ -35,6 +35,10 @@ export interface GroupReport extends GroupState {
   readonly runs: readonly Run[];
 }
 
+export interface FoundingReport extends Founding {
+  readonly group: GroupId;
+}
+
 export interface SnapshotReport {
   readonly file: string;
   readonly group: GroupId;
@@ -52,6 +56,7 @@ export interface FolderReport {
   readonly refused: string | undefined;
   readonly segments: readonly SegmentReport[];
   readonly groups: readonly GroupReport[];
+  readonly foundings: readonly FoundingReport[];
   readonly snapshots: readonly SnapshotReport[];
 }
 
@@ -72,6 +77,7 @@ export async function inspectFolder(disk: Disk, directory: string): Promise<Fold
   const groups = Array.from(table.groups.values(), ({ state, runs }) => {
     return { ...state, runs: runs.runs };
   });
+  const foundings = Array.from(table.foundings, ([group, founding]) => ({ group, ...founding }));
   return {
     directory,
     disk: table.disk,
@@ -79,6 +85,7 @@ export async function inspectFolder(disk: Disk, directory: string): Promise<Fold
     refused,
     segments,
     groups,
+    foundings,
     snapshots,
   };
 }
@@ -166,8 +173,12 @@ function describe(record: LogRecord): string {
       return `created: group ${record.group}, replica ${record.replica}`;
     case "removed":
       return `removed: group ${record.group}`;
-    case "met":
-      return `met: group ${record.group}, replica ${record.peer} on disk ${record.disk}`;
+    case "founding": {
+      const { replica, members } = record.founding;
+      return `founding: group ${record.group}, replica ${replica} has met ${[...members.keys()].join(",")}`;
+    }
+    case "givenUp":
+      return `given up: group ${record.group}, replicas up to ${record.replica}`;
     case "compacted":
       return `compacted: group ${record.group} up to ${record.index}/${record.term}`;
     case "oldest":

@@ -10,6 +10,7 @@ import {
   type Configuration,
   type Entry,
   EntryKind,
+  type Member,
   type ReplicaId,
   type SnapshotMeta,
 } from "../core/types.ts";
@@ -48,7 +49,7 @@ export function planRecovery(
     throw new RecoverError(`replica ${replica}, which is on this node, is not among those kept`);
   }
   const before = newestConfiguration(recovered);
-  const nodes = new Map<ReplicaId, string>();
+  const nodes = new Map<ReplicaId, Member>();
   for (const id of keep) {
     const node = before.nodes.get(id);
     if (node === undefined) throw new RecoverError(`replica ${id} is not a member of the group`);

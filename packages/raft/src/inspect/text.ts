@@ -1,14 +1,21 @@
 /** A folder's report for people, and for programs. */
-import type { Configuration } from "../core/types.ts";
+import type { Configuration, Member, ReplicaId } from "../core/types.ts";
 import type { FolderReport, GroupReport, SegmentReport, SnapshotReport } from "./report.ts";
 
 export function reportText(report: FolderReport, withFrames: boolean): string {
-  const { directory, disk, format, refused, segments, groups, snapshots } = report;
+  const { directory, disk, format, refused, segments, groups, snapshots, foundings } = report;
   const lines = [`${directory}: disk ${disk}, cluster format ${format}`];
   lines.push(refused === undefined ? "sound" : `DAMAGED: a start is refused: ${refused}`);
   lines.push("", "segments");
   for (const segment of segments) lines.push(...segmentText(segment, withFrames));
   for (const group of groups) lines.push("", ...groupText(group));
+  for (const { group, replica, members } of foundings) {
+    lines.push(
+      "",
+      `group ${group}: replica ${replica}, not created: all first voters have to meet`,
+    );
+    lines.push(`  met: ${membersText(members)}`);
+  }
   lines.push("", "snapshots");
   for (const snapshot of snapshots) lines.push(...snapshotText(snapshot));
   return `${lines.join("\n")}\n`;
@@ -36,7 +43,7 @@ function segmentText(segment: SegmentReport, withFrames: boolean): string[] {
 }
 
 function groupText(group: GroupReport): string[] {
-  const { hardState, base, prevIndex, prevTerm, last, runs, peers } = group;
+  const { hardState, base, prevIndex, prevTerm, last, runs } = group;
   const lines = [
     `group ${group.group}: replica ${group.replica}`,
     `  term ${hardState.term}, vote ${hardState.vote}, commit ${hardState.commit}`,
@@ -47,7 +54,6 @@ function groupText(group: GroupReport): string[] {
   }
   const origin = group.installed ? "installed snapshot" : "began with";
   lines.push(`  ${origin} ${base.index}/${base.term}: ${configurationText(base.configuration)}`);
-  for (const [peer, disk] of peers) lines.push(`  replica ${peer} was met on disk ${disk}`);
   return lines;
 }
 
@@ -67,6 +73,10 @@ function configurationText(configuration: Configuration): string {
   if (outgoing.length > 0) parts.push(`joint with ${outgoing.join(",")}`);
   if (learners.length > 0) parts.push(`learners ${learners.join(",")}`);
   if (learnersNext.length > 0) parts.push(`learners next ${learnersNext.join(",")}`);
-  const places = Array.from(nodes, ([id, node]) => `${id}=${node}`).join(" ");
+  const places = membersText(nodes);
   return `${parts.join(", ")}, highest id ${highest}${places && `, ${places}`}`;
+}
+
+function membersText(members: ReadonlyMap<ReplicaId, Member>): string {
+  return Array.from(members, ([id, { name, disk }]) => `${id}=${name} (disk ${disk})`).join(" ");
 }

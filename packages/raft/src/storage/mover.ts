@@ -118,7 +118,7 @@ export class Mover {
         const needed = withoutGap(this.#needed(group, entries, segment));
         return needed.length === 0 ? undefined : { type: "moved", group, entries: needed };
       };
-      this.#options.wal.add({ record, bytes: 0, alone: true, done: resolve }, true);
+      this.#options.wal.add({ record, bytes: 0, alone: true, done: resolve });
     });
   }
 }

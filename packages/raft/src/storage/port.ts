@@ -1,7 +1,7 @@
 /** What a host asks of its disk: one write-ahead log for all groups, and snapshot files. */
 import type { Lifecycle } from "@canopy/base";
 import type { RecoveredLog } from "../core/port.ts";
-import type { Entry, HardState, LogIndex, ReplicaId, SnapshotMeta } from "../core/types.ts";
+import type { Entry, HardState, LogIndex, Member, ReplicaId, SnapshotMeta } from "../core/types.ts";
 
 /** From 0; the same on all nodes of a cluster. */
 export type GroupId = number;
@@ -21,15 +21,24 @@ export interface RecoveredGroup {
   readonly group: GroupId;
   readonly replica: ReplicaId;
   readonly log: RecoveredLog;
-  /** Disks that other replicas of the group were met with. */
-  readonly peers: ReadonlyMap<ReplicaId, DiskId>;
+}
+
+/** Of a group that is not created yet: which of its first voters this one has met, itself included. */
+export interface Founding {
+  readonly replica: ReplicaId;
+  readonly members: ReadonlyMap<ReplicaId, Member>;
 }
 
 export interface RaftStorage extends Lifecycle {
   readonly disk: DiskId;
   /** After start(): every group that was created here and not removed. */
   readonly groups: ReadonlyMap<GroupId, RecoveredGroup>;
+  readonly foundings: ReadonlyMap<GroupId, Founding>;
+  /** The highest replica of each group that was given up here. Created again, it would have forgotten what it promised. */
+  readonly givenUp: ReadonlyMap<GroupId, ReplicaId>;
 
+  /** In the place of what was there; on the disk when it settles. create() ends it. */
+  found(group: GroupId, founding: Founding): Promise<void>;
   /** On the disk when it settles. The snapshot is that of the state before any command, index 0 or more. */
   create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): Promise<void>;
   remove(group: GroupId): Promise<void>;
@@ -41,8 +50,6 @@ export interface RaftStorage extends Lifecycle {
    * meanwhile.
    */
   write(write: GroupWrite, done: () => void): void;
-  /** With the next write: replica `peer` of the group has this disk. */
-  met(group: GroupId, peer: ReplicaId, disk: DiskId): void;
   /** Why nothing can be written at present; undefined while all is well. */
   readonly failing: Error | undefined;
   /** Called when `failing` changes. */

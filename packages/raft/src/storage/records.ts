@@ -9,8 +9,8 @@ import {
   type SnapshotMeta,
   type Term,
 } from "../core/types.ts";
-import { readMeta, writeMeta } from "../wire/configuration.ts";
-import type { DiskId, GroupId, GroupWrite } from "./port.ts";
+import { readMembers, readMeta, writeMembers, writeMeta } from "../wire/configuration.ts";
+import type { DiskId, Founding, GroupId, GroupWrite } from "./port.ts";
 
 const Kind = {
   Identity: 1,
@@ -18,10 +18,11 @@ const Kind = {
   Created: 3,
   Removed: 4,
   Write: 5,
-  Met: 6,
+  Founding: 6,
   Compacted: 7,
   Moved: 8,
   State: 9,
+  GivenUp: 10,
 } as const;
 
 const HARD_STATE = 1;
@@ -41,12 +42,7 @@ export type LogRecord =
     }
   | { readonly type: "removed"; readonly group: GroupId }
   | { readonly type: "write"; readonly write: GroupWrite }
-  | {
-      readonly type: "met";
-      readonly group: GroupId;
-      readonly peer: ReplicaId;
-      readonly disk: DiskId;
-    }
+  | { readonly type: "founding"; readonly group: GroupId; readonly founding: Founding }
   | {
       readonly type: "compacted";
       readonly group: GroupId;
@@ -55,7 +51,9 @@ export type LogRecord =
     }
   /** Entries that are in an earlier segment, once more. */
   | { readonly type: "moved"; readonly group: GroupId; readonly entries: readonly Entry[] }
-  | { readonly type: "state"; readonly state: GroupState };
+  | { readonly type: "state"; readonly state: GroupState }
+  /** Of the replicas that were removed here, the highest; at the head of every segment. */
+  | { readonly type: "givenUp"; readonly group: GroupId; readonly replica: ReplicaId };
 
 /** Everything about a group but its entries; at the head of every segment. */
 export interface GroupState {
@@ -68,7 +66,6 @@ export interface GroupState {
   readonly prevIndex: LogIndex;
   readonly prevTerm: Term;
   readonly last: LogIndex;
-  readonly peers: ReadonlyMap<ReplicaId, DiskId>;
 }
 
 export function encodeRecord(w: ByteWriter, record: LogRecord): void {
@@ -98,11 +95,11 @@ function encodeBody(w: ByteWriter, record: LogRecord): number {
     case "write":
       encodeWrite(w, record.write);
       return Kind.Write;
-    case "met":
+    case "founding":
       w.varint(record.group);
-      w.varint(record.peer);
-      w.varint(record.disk);
-      return Kind.Met;
+      w.varint(record.founding.replica);
+      writeMembers(w, record.founding.members);
+      return Kind.Founding;
     case "compacted":
       w.varint(record.group);
       w.varint(record.index);
@@ -115,6 +112,10 @@ function encodeBody(w: ByteWriter, record: LogRecord): number {
     case "state":
       encodeState(w, record.state);
       return Kind.State;
+    case "givenUp":
+      w.varint(record.group);
+      w.varint(record.replica);
+      return Kind.GivenUp;
     default:
       return unreachable(record);
   }
@@ -157,11 +158,6 @@ function encodeState(w: ByteWriter, state: GroupState): void {
   w.varint(state.prevIndex);
   w.varint(state.prevTerm);
   w.varint(state.last);
-  w.varint(state.peers.size);
-  for (const [peer, disk] of state.peers) {
-    w.varint(peer);
-    w.varint(disk);
-  }
 }
 
 /** The records between two places of a buffer. Entries' data are views. Throws a DecodeError. */
@@ -190,14 +186,19 @@ function decodeBody(r: ByteReader, kind: number): LogRecord {
       return { type: "removed", group: r.varint() };
     case Kind.Write:
       return { type: "write", write: decodeWrite(r) };
-    case Kind.Met:
-      return { type: "met", group: r.varint(), peer: r.varint(), disk: r.varint() };
+    case Kind.Founding: {
+      const group = r.varint();
+      const founding = { replica: r.varint(), members: readMembers(r) };
+      return { type: "founding", group, founding };
+    }
     case Kind.Compacted:
       return { type: "compacted", group: r.varint(), index: r.varint(), term: r.varint() };
     case Kind.Moved:
       return { type: "moved", group: r.varint(), entries: decodeEntries(r) };
     case Kind.State:
       return { type: "state", state: decodeState(r) };
+    case Kind.GivenUp:
+      return { type: "givenUp", group: r.varint(), replica: r.varint() };
     default:
       throw new DecodeError(`no such kind of record: ${kind}`);
   }
@@ -232,7 +233,7 @@ function decodeEntries(r: ByteReader): Entry[] {
 }
 
 function decodeState(r: ByteReader): GroupState {
-  const state = {
+  return {
     group: r.varint(),
     replica: r.varint(),
     hardState: decodeHardState(r),
@@ -242,7 +243,4 @@ function decodeState(r: ByteReader): GroupState {
     prevTerm: r.varint(),
     last: r.varint(),
   };
-  const peers = new Map<ReplicaId, DiskId>();
-  for (let left = r.varint(); left > 0; left--) peers.set(r.varint(), r.varint());
-  return { ...state, peers };
 }

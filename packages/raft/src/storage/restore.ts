@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { RecoveredLog } from "../core/port.ts";
 import type { Entry, ReplicaId, SnapshotMeta } from "../core/types.ts";
 import { missing } from "./damage.ts";
-import type { DiskId, GroupId, RecoveredGroup } from "./port.ts";
+import type { GroupId, RecoveredGroup } from "./port.ts";
 import { snapshotName } from "./snapshot-file.ts";
 import type { GroupRow } from "./table.ts";
 
@@ -12,24 +12,17 @@ const NOTHING = { term: 0, vote: 0, commit: 0 } as const;
 export class RestoredGroup implements RecoveredGroup {
   readonly group: GroupId;
   readonly replica: ReplicaId;
-  readonly peers: ReadonlyMap<ReplicaId, DiskId>;
   #log: RecoveredLog | undefined;
 
-  constructor(
-    group: GroupId,
-    replica: ReplicaId,
-    peers: ReadonlyMap<ReplicaId, DiskId>,
-    log: RecoveredLog,
-  ) {
+  constructor(group: GroupId, replica: ReplicaId, log: RecoveredLog) {
     this.group = group;
     this.replica = replica;
-    this.peers = peers;
     this.#log = log;
   }
 
   static empty(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): RestoredGroup {
     const log = { hardState: NOTHING, snapshot, entries: [], prevTerm: snapshot.term };
-    return new RestoredGroup(group, replica, new Map(), log);
+    return new RestoredGroup(group, replica, log);
   }
 
   /** As it was at start. Throws after the group's first write: it is let go then. */
@@ -50,7 +43,7 @@ export function restoreGroup(
   snapshots: readonly SnapshotMeta[],
   entries: ReadonlyMap<GroupId, readonly Entry[]>,
 ): RestoredGroup {
-  const { group, replica, runs, peers, hardState } = row;
+  const { group, replica, runs, hardState } = row;
   const snapshot = pickSnapshot(row, snapshots);
   if (snapshot === undefined) {
     const needed = Math.max(row.base.index, runs.prevIndex);
@@ -64,7 +57,7 @@ export function restoreGroup(
     entries: entries.get(group) ?? [],
     prevTerm: runs.prevTerm,
   };
-  return new RestoredGroup(group, replica, new Map(peers), log);
+  return new RestoredGroup(group, replica, log);
 }
 
 /**

@@ -16,7 +16,7 @@ import { missing } from "./damage.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
 import { Mover } from "./mover.ts";
 import { SegmentPool } from "./pool.ts";
-import type { DiskId, GroupId, GroupWrite, RaftStorage, RecoveredGroup } from "./port.ts";
+import type { DiskId, Founding, GroupId, GroupWrite, RaftStorage, RecoveredGroup } from "./port.ts";
 import { CLUSTER_FORMAT, type RecoveredWal, recoverWal } from "./recover.ts";
 import { RestoredGroup, restoreGroup } from "./restore.ts";
 import { segmentName } from "./segment.ts";
@@ -85,6 +85,14 @@ class Storage implements RaftStorage {
     return this.#table.disk;
   }
 
+  get foundings(): ReadonlyMap<GroupId, Founding> {
+    return this.#table.foundings;
+  }
+
+  get givenUp(): ReadonlyMap<GroupId, ReplicaId> {
+    return this.#table.givenUp;
+  }
+
   get failing(): Error | undefined {
     return this.#wal?.failing;
   }
@@ -120,6 +128,11 @@ class Storage implements RaftStorage {
     }
   }
 
+  async found(group: GroupId, founding: Founding): Promise<void> {
+    assert(!this.#given.has(group), `group ${group} is there already`);
+    await this.#settled({ type: "founding", group, founding });
+  }
+
   async create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): Promise<void> {
     assert(!this.#given.has(group), `group ${group} is there already`);
     // What an earlier life of the group left must not be taken for this one's.
@@ -152,13 +165,7 @@ class Storage implements RaftStorage {
     this.#given.set(group, last);
     if (snapshot !== undefined) this.#mayRelease = true;
     (this.groups.get(group) as RestoredGroup | undefined)?.letGo();
-    this.#add({ record: () => ({ type: "write", write }), bytes, alone: false, done }, true);
-  }
-
-  met(group: GroupId, peer: ReplicaId, disk: DiskId): void {
-    assert(this.#given.has(group), `there is no group ${group}`);
-    const record = () => ({ type: "met", group, peer, disk }) as const;
-    this.#add({ record, bytes: 0, alone: false, done: undefined }, false);
+    this.#add({ record: () => ({ type: "write", write }), bytes, alone: false, done });
   }
 
   compact(group: GroupId, index: LogIndex): void {
@@ -169,7 +176,7 @@ class Storage implements RaftStorage {
       this.#mayRelease = true;
       return { type: "compacted", group, index: upTo, term: runs.termAt(upTo) as number } as const;
     };
-    this.#add({ record, bytes: 0, alone: true, done: undefined }, true);
+    this.#add({ record, bytes: 0, alone: true, done: undefined });
   }
 
   /** Of a folder in which nothing is yet: it has an identity when this settles. */
@@ -228,9 +235,9 @@ class Storage implements RaftStorage {
     return this.#wal;
   }
 
-  #add(item: Item, urgent: boolean): void {
+  #add(item: Item): void {
     assert(this.#wal !== undefined, "the storage is not started");
-    this.#wal.add(item, urgent);
+    this.#wal.add(item);
   }
 
   async #settled(record: ReturnType<Item["record"]>): Promise<void> {
@@ -238,10 +245,7 @@ class Storage implements RaftStorage {
     const settled = new Deferred();
     this.#unsettled.add(settled);
     this.#mayRelease = true;
-    this.#add(
-      { record: () => record, bytes: 0, alone: false, done: () => settled.resolve() },
-      true,
-    );
+    this.#add({ record: () => record, bytes: 0, alone: false, done: () => settled.resolve() });
     try {
       await settled.promise;
     } finally {
@@ -260,7 +264,7 @@ class Storage implements RaftStorage {
     this.#announced = oldest;
     // The log says first that they are not needed: what is missing then is not missed at start.
     const record = () => ({ type: "oldest", segment: oldest }) as const;
-    wal.add({ record, bytes: 0, alone: true, done: () => this.#release(oldest) }, true);
+    wal.add({ record, bytes: 0, alone: true, done: () => this.#release(oldest) });
   }
 
   #release(oldest: number): void {

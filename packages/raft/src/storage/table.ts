@@ -4,7 +4,7 @@
  */
 import { assert, unreachable } from "@canopy/base";
 import type { HardState, ReplicaId, SnapshotMeta } from "../core/types.ts";
-import type { DiskId, GroupId, GroupWrite } from "./port.ts";
+import type { DiskId, Founding, GroupId, GroupWrite } from "./port.ts";
 import type { GroupState, LogRecord } from "./records.ts";
 import { NOWHERE, Runs } from "./runs.ts";
 
@@ -17,7 +17,6 @@ export class GroupRow {
   base: SnapshotMeta;
   installed = false;
   runs: Runs;
-  readonly peers: Map<ReplicaId, DiskId> = new Map();
 
   constructor(group: GroupId, replica: ReplicaId, base: SnapshotMeta, runs?: Runs) {
     this.group = group;
@@ -31,14 +30,13 @@ export class GroupRow {
     const row = new GroupRow(group, replica, base, new Runs(prevIndex, prevTerm, last));
     row.hardState = state.hardState;
     row.installed = state.installed;
-    for (const [peer, disk] of state.peers) row.peers.set(peer, disk);
     return row;
   }
 
   get state(): GroupState {
-    const { group, replica, hardState, base, installed, peers } = this;
+    const { group, replica, hardState, base, installed } = this;
     const { prevIndex, prevTerm, last } = this.runs;
-    return { group, replica, hardState, base, installed, prevIndex, prevTerm, last, peers };
+    return { group, replica, hardState, base, installed, prevIndex, prevTerm, last };
   }
 
   write({ hardState, snapshot, entries }: GroupWrite, segment: number): void {
@@ -58,6 +56,8 @@ export class Table {
   /** Nothing is needed of segments before this one, and the log says so. */
   oldest = 0;
   readonly groups: Map<GroupId, GroupRow> = new Map();
+  readonly foundings: Map<GroupId, Founding> = new Map();
+  readonly givenUp: Map<GroupId, ReplicaId> = new Map();
 
   /** Throws for what does not fit to what came before it. */
   apply(record: LogRecord, segment: number): void {
@@ -73,15 +73,20 @@ export class Table {
       case "created":
         assert(!this.groups.has(record.group), `group ${record.group} is there already`);
         this.groups.set(record.group, new GroupRow(record.group, record.replica, record.snapshot));
+        this.foundings.delete(record.group);
         return;
       case "removed":
+        this.#giveUp(record.group, this.groups.get(record.group)?.replica ?? 0);
         this.groups.delete(record.group);
         return;
       case "write":
         this.row(record.write.group).write(record.write, segment);
         return;
-      case "met":
-        this.row(record.group).peers.set(record.peer, record.disk);
+      case "founding":
+        this.foundings.set(record.group, record.founding);
+        return;
+      case "givenUp":
+        this.#giveUp(record.group, record.replica);
         return;
       case "compacted":
         this.row(record.group).runs.compact(record.index, record.term);
@@ -112,6 +117,10 @@ export class Table {
       }
     }
     return oldest;
+  }
+
+  #giveUp(group: GroupId, replica: ReplicaId): void {
+    this.givenUp.set(group, Math.max(replica, this.givenUp.get(group) ?? 0));
   }
 
   /** At the head of a segment: new to a reader that begins there, known to one that came by. */

@@ -87,11 +87,11 @@ export class Wal {
     return this.#chain.at(-1)?.number ?? 1;
   }
 
-  add(item: Item, urgent: boolean): void {
+  add(item: Item): void {
     if (this.#stopped) return;
     this.#queue.push(item);
     this.#pendingBytes += item.bytes;
-    if (urgent) this.#running ??= this.#run();
+    this.#running ??= this.#run();
   }
 
   /** Those before `oldest` are not the log's any more. */
@@ -204,10 +204,14 @@ export class Wal {
   #head({ number, salt, size }: Segment): Buffer {
     const w = new ByteWriter(1024);
     w.gap(FRAME_HEADER_BYTES);
-    const { disk, format, oldest, groups } = this.#options.table;
+    const { disk, format, oldest, groups, foundings, givenUp } = this.#options.table;
     encodeRecord(w, { type: "identity", disk, format });
     encodeRecord(w, { type: "oldest", segment: oldest });
     for (const { state } of groups.values()) encodeRecord(w, { type: "state", state });
+    for (const [group, founding] of foundings) {
+      encodeRecord(w, { type: "founding", group, founding });
+    }
+    for (const [group, replica] of givenUp) encodeRecord(w, { type: "givenUp", group, replica });
     const before = this.#chain.at(-1);
     return sealFrame(w, salt, {
       back: before === undefined ? 0 : number - before.number,

@@ -1,5 +1,5 @@
 /** How hosts reach each other. gRPC, TCP of the benchmark, and the simulated network implement it. */
-import type { Message, ReplicaId, SnapshotMeta } from "../core/types.ts";
+import type { Member, Message, ReplicaId, SnapshotMeta } from "../core/types.ts";
 import type { DiskId, GroupId } from "../storage/port.ts";
 
 /** A node's stable name in the cluster; finding its address is the transport's affair. */
@@ -18,7 +18,26 @@ export interface Batch {
   readonly envelopes: readonly Envelope[];
   /** Coalesced: one word for all groups that the sender leads and that sleep or have nothing else to say. */
   readonly beats: readonly Beat[];
+  readonly hellos: readonly Hello[];
 }
+
+/** What nodes say to each other before they are members of the same group. */
+export type Hello =
+  /** Which disk is there? The batch of the answer says it. */
+  | { readonly type: "ask" | "answer"; readonly token: number }
+  /** The sender is one of the first voters, and has these of them on its disk, itself included. */
+  | {
+      readonly type: "founding";
+      readonly group: GroupId;
+      readonly from: ReplicaId;
+      readonly members: ReadonlyMap<ReplicaId, Member>;
+    }
+  /** The answer to it of a node that has the group: whom its configuration in force names. */
+  | {
+      readonly type: "founded";
+      readonly group: GroupId;
+      readonly members: ReadonlyMap<ReplicaId, Member>;
+    };
 
 /**
  * (0) a heartbeat and (1) its answer, in short; (2) a heartbeat that lets the follower sleep and (4)

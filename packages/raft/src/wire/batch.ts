@@ -3,12 +3,13 @@
  * nothing of Raft. The first byte is the version of the format: a newer one is refused.
  *
  *   batch   u8 version, string from, varint disk, varint number of beats, the beats,
- *           varint number of envelopes, and of each varint group and the message
+ *           varint number of hellos, the hellos, varint number of envelopes, and of each varint group and the message
  *   offer   u8 version, varint group, from, to and term, what the snapshot stands for, varint size
  */
 import { ByteReader, ByteWriter, DecodeError } from "@canopy/base";
-import type { Batch, Beat, Envelope, SnapshotOffer } from "../transport/port.ts";
+import type { Batch, Beat, Envelope, Hello, SnapshotOffer } from "../transport/port.ts";
 import { readMeta, writeMeta } from "./configuration.ts";
+import { readHello, writeHello } from "./hello.ts";
 import { readMessage, writeMessage } from "./message.ts";
 
 export const WIRE_VERSION = 1;
@@ -23,6 +24,8 @@ export function encodeBatch(batch: Batch): Buffer {
   writer.varint(batch.disk);
   writer.varint(batch.beats.length);
   for (const beat of batch.beats) writeBeat(beat);
+  writer.varint(batch.hellos.length);
+  for (const hello of batch.hellos) writeHello(writer, hello);
   writer.varint(batch.envelopes.length);
   for (const { group, message } of batch.envelopes) {
     writer.varint(group);
@@ -38,12 +41,14 @@ export function decodeBatch(bytes: Buffer): Batch {
   const disk = reader.varint();
   const beats: Beat[] = [];
   for (let left = reader.varint(); left > 0; left--) beats.push(readBeat(reader));
+  const hellos: Hello[] = [];
+  for (let left = reader.varint(); left > 0; left--) hellos.push(readHello(reader));
   const envelopes: Envelope[] = [];
   for (let left = reader.varint(); left > 0; left--) {
     envelopes.push({ group: reader.varint(), message: readMessage(reader) });
   }
   reader.expectEnd();
-  return { from, disk, envelopes, beats };
+  return { from, disk, envelopes, beats, hellos };
 }
 
 export function encodeOffer(offer: SnapshotOffer): Buffer {

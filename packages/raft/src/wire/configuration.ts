@@ -1,6 +1,6 @@
 /** A configuration and what a snapshot stands for, in bytes. */
 import { type ByteReader, type ByteWriter, DecodeError } from "@canopy/base";
-import type { Configuration, ReplicaId, SnapshotMeta } from "../core/types.ts";
+import type { Configuration, Member, ReplicaId, SnapshotMeta } from "../core/types.ts";
 
 export function writeMeta(writer: ByteWriter, meta: SnapshotMeta): void {
   writer.varint(meta.index);
@@ -23,11 +23,7 @@ function writeConfiguration(writer: ByteWriter, configuration: Configuration): v
   writeIds(writer, configuration.learnersNext);
   writer.bool(configuration.autoLeave);
   writer.varint(configuration.highest);
-  writer.varint(configuration.nodes.size);
-  for (const [id, node] of configuration.nodes) {
-    writer.varint(id);
-    writer.string(node);
-  }
+  writeMembers(writer, configuration.nodes);
 }
 
 function readConfiguration(reader: ByteReader): Configuration {
@@ -38,7 +34,7 @@ function readConfiguration(reader: ByteReader): Configuration {
     learnersNext: readIds(reader),
     autoLeave: reader.bool(),
     highest: reader.varint(),
-    nodes: readNodes(reader),
+    nodes: readMembers(reader),
   };
 }
 
@@ -53,12 +49,23 @@ function readIds(reader: ByteReader): ReplicaId[] {
   return ids;
 }
 
-function readNodes(reader: ByteReader): Map<ReplicaId, string> {
-  const nodes = new Map<ReplicaId, string>();
+/** Their number, and of each its id, its node and its disk. */
+export function writeMembers(writer: ByteWriter, members: ReadonlyMap<ReplicaId, Member>): void {
+  writer.varint(members.size);
+  for (const [id, { name, disk }] of members) {
+    writer.varint(id);
+    writer.string(name);
+    writer.varint(disk);
+  }
+}
+
+export function readMembers(reader: ByteReader): Map<ReplicaId, Member> {
+  const members = new Map<ReplicaId, Member>();
   for (let left = reader.varint(); left > 0; left--) {
     const id = reader.varint();
-    if (nodes.has(id)) throw new DecodeError(`replica ${id} is there twice`);
-    nodes.set(id, reader.string());
+    if (members.has(id)) throw new DecodeError(`replica ${id} is there twice`);
+    const name = reader.string();
+    members.set(id, { name, disk: reader.varint() });
   }
-  return nodes;
+  return members;
 }

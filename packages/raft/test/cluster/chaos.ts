@@ -200,7 +200,7 @@ export class Chaos {
     const changes: MemberChange[] = [];
     if (randomBool(this.#random) && id <= MOST_REPLICAS) {
       const type = pick(this.#random, ["addVoter", "addLearner"] as const);
-      changes.push({ type, id, node: `n${id}` });
+      changes.push({ type, id, node: `n${id}`, disk: id });
     }
     const other = this.#any().id;
     const kinds = ["promote", "demote", "remove"] as const;

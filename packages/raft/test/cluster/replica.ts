@@ -28,7 +28,7 @@ export function configurationOf(
   learners: readonly number[] = [],
 ): Configuration {
   const all = [...voters, ...learners];
-  const nodes = new Map(all.map((id) => [id, `n${id}`]));
+  const nodes = new Map(all.map((id) => [id, { name: `n${id}`, disk: id }]));
   return { ...EMPTY, voters, learners, highest: Math.max(0, ...all), nodes };
 }
 

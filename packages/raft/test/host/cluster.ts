@@ -163,8 +163,8 @@ export class Cluster {
 
   async open(group: GroupId): Promise<void> {
     const voters = new Map(this.nodes.map((node, i) => [i + 1, node.name]));
-    for (const [i, node] of this.nodes.entries())
-      await node.open(group, { replica: i + 1, voters });
+    const opened = this.nodes.map((node, i) => node.open(group, { replica: i + 1, voters }));
+    await (opened.length > 1 ? this.answer(Promise.all(opened)) : opened[0]);
   }
 
   get leader(): TestNode | undefined {
@@ -227,9 +227,10 @@ export class Cluster {
   }
 
   describe(): unknown {
-    return this.nodes.map(({ name, running, groups }) => ({
+    return this.nodes.map(({ name, running, groups, host }) => ({
       name,
       running,
+      founding: host.founding(0),
       groups: [...groups.values()].map(({ status }) => ({
         ...status,
         configuration: status.configuration.voters.join(),

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { Cluster } from "./cluster.ts";
-import { MemoryDisk } from "./memory-disk.ts";
 
 const full = () => Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
 
@@ -43,37 +42,6 @@ describe("a disk that fails", () => {
   });
 });
 
-describe("a replica that lost its disk", () => {
-  test("is ignored under its old id, and welcome under a new one", async () => {
-    const cluster = await Cluster.of(3);
-    await cluster.elected();
-    await cluster.propose("a");
-    const lost = cluster.followers[0]!;
-    const id = lost.group().status.replica;
-    await lost.stop();
-    lost.disk = new MemoryDisk();
-    await lost.start();
-    const voters = new Map(cluster.nodes.map((node, i) => [i + 1, node.name]));
-    await lost.open(0, { replica: id, voters });
-    const others = cluster.nodes.filter((node) => node !== lost);
-    const seen = () => others.some((node) => node.group().status.impostors.includes(id));
-    await cluster.until(seen, "it to be noticed");
-    expect(others.flatMap((node) => node.errors).join()).toContain("under a new id");
-    const stopped = () => lost.errors.join().includes("not on its disk any more");
-    await cluster.until(stopped, "it to notice itself");
-    expect(await lost.group().read()).toMatchObject({ type: "unavailable" });
-    expect(await cluster.propose("b")).toMatchObject({ type: "committed" });
-    const leader = await cluster.elected();
-    await cluster.answer(leader.group().changeMembers([{ type: "remove", id }]));
-    await lost.host.close(0);
-    await lost.storage.remove(0);
-    await lost.open(0, { replica: 4, voters: new Map() });
-    const added = leader.group().changeMembers([{ type: "addVoter", id: 4, node: lost.name }]);
-    expect(await cluster.answer(added)).toMatchObject({ type: "done" });
-    await cluster.until(() => lost.machine().lines.length === 2, "it to catch up");
-  });
-});
-
 describe("stop()", () => {
   test("answers everything that waits", async () => {
     const cluster = await Cluster.of(3);
@@ -82,7 +50,7 @@ describe("stop()", () => {
     cluster.network.isolate(leader.name);
     const group = leader.group();
     const taken = group.propose(Buffer.from("b"));
-    const change = group.changeMembers([{ type: "addLearner", id: 9, node: "n9" }]);
+    const change = group.changeMembers([{ type: "demote", id: group.status.replica }]);
     const read = group.read();
     await cluster.turns(3);
     const queued = group.propose(Buffer.from("c"));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MemberChange } from "../../src/core/types.ts";
+import type { RequestedChange } from "../../src/host/port.ts";
 import { Cluster, type TestNode } from "./cluster.ts";
 
 const NEW: { replica: number; voters: ReadonlyMap<number, string> } = {
@@ -7,7 +7,7 @@ const NEW: { replica: number; voters: ReadonlyMap<number, string> } = {
   voters: new Map(),
 };
 
-async function change(cluster: Cluster, ...changes: MemberChange[]) {
+async function change(cluster: Cluster, ...changes: RequestedChange[]) {
   const leader = await cluster.elected();
   return cluster.answer(leader.group().changeMembers(changes));
 }
@@ -81,6 +81,7 @@ describe("members", () => {
   test("one change at a time; what can't be is refused with its reason", async () => {
     const cluster = await Cluster.of(3);
     const leader = await cluster.elected();
+    await cluster.add();
     const first = leader.group().changeMembers([{ type: "addLearner", id: 4, node: "n4" }]);
     const second = await leader.group().changeMembers([{ type: "addLearner", id: 5, node: "n5" }]);
     expect(second).toMatchObject({
@@ -91,5 +92,26 @@ describe("members", () => {
     const follower = cluster.followers[0]!;
     const there = await follower.group().changeMembers([{ type: "remove", id: 4 }]);
     expect(there).toMatchObject({ type: "notLeader", node: leader.name });
+  });
+
+  test("a member is not added while its node can't be reached", async () => {
+    const cluster = await Cluster.of(3);
+    await cluster.elected();
+    const node = await cluster.add();
+    await node.open(0, NEW);
+    cluster.network.isolate(node.name);
+    const add = { type: "addVoter", id: 4, node: node.name } as const;
+    const refused = await change(cluster, add, { type: "remove", id: 1 });
+    expect(refused).toEqual({
+      type: "refused",
+      message: "node n4 can't be reached; it has to run before it is added",
+    });
+    const leader = await cluster.elected();
+    expect(leader.group().status.configuration.voters).toEqual([1, 2, 3]);
+    cluster.network.heal();
+    expect(await change(cluster, add)).toMatchObject({ type: "done" });
+    const { disk } = node.storage;
+    const { nodes } = leader.group().status.configuration;
+    expect(nodes.get(4)).toEqual({ name: "n4", disk });
   });
 });

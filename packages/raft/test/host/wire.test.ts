@@ -2,12 +2,15 @@ import { DecodeError } from "@canopy/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Configuration, Entry, Message, SnapshotMeta } from "../../src/core/types.ts";
-import type { Batch, Beat, SnapshotOffer } from "../../src/transport/port.ts";
+import type { Batch, Beat, Hello, SnapshotOffer } from "../../src/transport/port.ts";
 import { decodeBatch, decodeOffer, encodeBatch, encodeOffer } from "../../src/wire/batch.ts";
 
 const number = fc.oneof(fc.nat(300), fc.maxSafeNat());
 const name = fc.string({ maxLength: 12, unit: "grapheme" });
 const ids = fc.array(number, { maxLength: 5 });
+const members = fc
+  .array(fc.tuple(number, fc.record({ name, disk: number })), { maxLength: 5 })
+  .map((pairs) => new Map(pairs));
 
 const configuration: fc.Arbitrary<Configuration> = fc.record({
   voters: ids,
@@ -16,7 +19,7 @@ const configuration: fc.Arbitrary<Configuration> = fc.record({
   learnersNext: ids,
   autoLeave: fc.boolean(),
   highest: number,
-  nodes: fc.array(fc.tuple(number, name), { maxLength: 5 }).map((pairs) => new Map(pairs)),
+  nodes: members,
 });
 const meta: fc.Arbitrary<SnapshotMeta> = fc.record({ index: number, term: number, configuration });
 
@@ -82,11 +85,18 @@ const beat: fc.Arbitrary<Beat> = fc.record({
   context: number,
 });
 
+const hello: fc.Arbitrary<Hello> = fc.oneof(
+  fc.record({ type: fc.constantFrom("ask" as const, "answer" as const), token: number }),
+  fc.record({ type: fc.constant("founding" as const), group: number, from: number, members }),
+  fc.record({ type: fc.constant("founded" as const), group: number, members }),
+);
+
 const batch: fc.Arbitrary<Batch> = fc.record({
   from: name,
   disk: number,
   envelopes: fc.array(fc.record({ group: number, message }), { maxLength: 5 }),
   beats: fc.array(beat, { maxLength: 5 }),
+  hellos: fc.array(hello, { maxLength: 3 }),
 });
 
 const offer: fc.Arbitrary<SnapshotOffer> = fc.record({
@@ -161,7 +171,7 @@ describe("the wire format", () => {
   });
 
   test("of another version is refused", () => {
-    const bytesOf = encodeBatch({ from: "n1", disk: 1, envelopes: [], beats: [] });
+    const bytesOf = encodeBatch({ from: "n1", disk: 1, envelopes: [], beats: [], hellos: [] });
     bytesOf[0] = 2;
     expect(() => decodeBatch(bytesOf)).toThrow("wire format 2; this program speaks 1");
   });

@@ -62,7 +62,7 @@ describe("Section 6, joint consensus", () => {
     const cluster = new Cluster([1, 2]);
     cluster.add(new Replica(3, EMPTY));
     const { core } = cluster.elect(1);
-    core.proposeConfiguration({ changes: [{ type: "addLearner", id: 3, node: "n3" }] });
+    core.proposeConfiguration({ changes: [{ type: "addLearner", id: 3, node: "n3", disk: 33 }] });
     cluster.settle();
     cluster.tick(2);
     expect(cluster.at(3).core.configuration).toMatchObject({ voters: [1, 2], learners: [3] });
@@ -71,7 +71,7 @@ describe("Section 6, joint consensus", () => {
     core.proposeConfiguration({ changes: [{ type: "promote", id: 3 }] });
     cluster.settle();
     expect(cluster.at(3).core.configuration.voters).toEqual([1, 2, 3]);
-    expect(cluster.at(3).core.configuration.nodes.get(3)).toBe("n3");
+    expect(cluster.at(3).core.configuration.nodes.get(3)).toEqual({ name: "n3", disk: 33 });
   });
 });
 

@@ -258,7 +258,7 @@ function changeOf(word: string): MemberChange {
   switch (type) {
     case "addVoter":
     case "addLearner":
-      return { type, id, node: `n${id}` };
+      return { type, id, node: `n${id}`, disk: id };
     case "promote":
     case "demote":
     case "remove":

@@ -211,7 +211,7 @@ describe("known bugs of other implementations", () => {
         learnersNext: [3],
         autoLeave: true,
         highest: 9,
-        nodes: new Map([1, 2, 3, 4, 5].map((id) => [id, `node ${id}`])),
+        nodes: new Map([1, 2, 3, 4, 5].map((id) => [id, { name: `node ${id}`, disk: id }])),
       },
     };
     const writer = await storage.snapshots.create(0, joint);

@@ -23,9 +23,9 @@ export const configuration: Configuration = {
   autoLeave: false,
   highest: 3,
   nodes: new Map([
-    [1, "a"],
-    [2, "b"],
-    [3, "c"],
+    [1, { name: "a", disk: 71 }],
+    [2, { name: "b", disk: 72 }],
+    [3, { name: "c", disk: 73 }],
   ]),
 };
 

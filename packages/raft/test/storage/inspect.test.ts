@@ -23,12 +23,12 @@ async function folder(): Promise<string> {
   const directory = await tempDir();
   const storage = await open(directory);
   await storage.create(0, 1, BEGINNING);
-  storage.met(0, 2, 77);
+  await storage.found(5, { replica: 2, members: new Map([[2, { name: "b", disk: 72 }]]) });
   await write(storage, { entries: entries(1, 6, 1), hardState: { term: 1, vote: 1, commit: 6 } });
   const writer = await storage.snapshots.create(0, meta(5, 1));
   await writer.write(Buffer.from("the state"));
   await writer.finish();
-  const change = encodeChange({ changes: [{ type: "addVoter", id: 4, node: "d" }] });
+  const change = encodeChange({ changes: [{ type: "addVoter", id: 4, node: "d", disk: 74 }] });
   await write(storage, {
     entries: [{ index: 7, term: 2, kind: EntryKind.Configuration, data: change }, entry(8, 2)],
     hardState: { term: 2, vote: 3, commit: 6 },
@@ -53,17 +53,26 @@ describe("inspect", () => {
     expect(out).toContain("term 2, vote 3, commit 6");
     expect(out).toContain("entries 1 to 8, behind 0 of term 0");
     expect(out).toContain("from 7: term 2, in segment 1");
-    expect(out).toContain("replica 2 was met on disk 77");
-    expect(out).toContain("index 5, term 1: voters 1,2,3, highest id 3, 1=a 2=b 3=c");
+    expect(out).toContain("group 5: replica 2, not created: all first voters have to meet");
+    expect(out).toContain("met: 2=b (disk 72)");
+    expect(out).toContain("index 5, term 1: voters 1,2,3, highest id 3, 1=a (disk 71)");
   });
 
   test("prints frames, and JSON", async () => {
     const directory = await folder();
     const { out } = await run("inspect", "--frames", directory);
-    expect(out).toMatch(/frame 4 at \d+, \d+ bytes\n\s+met: .*\n\s+write: .*entries 1\/1 to 6\/1/);
+    expect(out).toMatch(/frame 5 at \d+, \d+ bytes\n\s+write: .*entries 1\/1 to 6\/1/);
     const json = await run("inspect", "--json", directory);
     expect(JSON.parse(json.out)).toMatchObject({
-      groups: [{ group: 0, replica: 1, last: 8, peers: { 2: 77 } }],
+      groups: [
+        {
+          group: 0,
+          replica: 1,
+          last: 8,
+          base: { configuration: { nodes: { 2: { name: "b", disk: 72 } } } },
+        },
+      ],
+      foundings: [{ group: 5, replica: 2, members: { 2: { name: "b", disk: 72 } } }],
       snapshots: [{ chunks: 1, meta: { index: 5 } }],
     });
   });
@@ -107,8 +116,8 @@ describe("recover", () => {
       voters: [1, 2],
       highest: 4,
       nodes: new Map([
-        [1, "a"],
-        [2, "b"],
+        [1, { name: "a", disk: 71 }],
+        [2, { name: "b", disk: 72 }],
       ]),
     });
     expect(log.hardState).toEqual({ term: 3, vote: 0, commit: 6 });

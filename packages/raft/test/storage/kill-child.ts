@@ -8,7 +8,7 @@ import { EntryKind, openStorage } from "../../src/index.ts";
 const directory = process.argv[2] as string;
 const storage = openStorage({ directory, logger: silentLogger, segmentBytes: 16 * 1024 });
 await storage.start();
-const nodes = new Map([[1, "node"]]);
+const nodes = new Map([[1, { name: "node", disk: 1 }]]);
 const none = { outgoing: [], learners: [], learnersNext: [], autoLeave: false };
 const configuration = { ...none, voters: [1], highest: 1, nodes };
 const next = [1, 1];

@@ -1,16 +1,26 @@
 import { readdir } from "node:fs/promises";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import type { RecoveredGroup } from "../../src/index.ts";
+import type { RaftStorage, RecoveredGroup } from "../../src/index.ts";
 import { BEGINNING, entries, entry, groupWrite, meta, open, textOf, write } from "./harness.ts";
 
+/** Until the first segments are given up: what has to stay is in the heads of later ones. */
+async function fillSegments(storage: RaftStorage, group: number): Promise<void> {
+  for (let index = 1; index <= 40; index++) {
+    await write(storage, { group, entries: [entry(index, 1, "x".repeat(1000))] });
+  }
+  const writer = await storage.snapshots.create(group, meta(39, 1));
+  await writer.finish();
+  storage.compact(group, 39);
+  await write(storage, { group, entries: [entry(41, 1)] });
+}
+
 describe("what was written is there after a restart", () => {
-  test("the identity of the folder, groups, hard state, entries, peers", async () => {
+  test("the identity of the folder, groups, hard state, entries", async () => {
     const directory = await tempDir();
     const first = await open(directory);
     await first.create(0, 1, BEGINNING);
     await first.create(7, 3, BEGINNING);
-    first.met(7, 2, 99);
     await write(first, {
       group: 7,
       hardState: { term: 2, vote: 3, commit: 1 },
@@ -22,11 +32,32 @@ describe("what was written is there after a restart", () => {
     expect([...second.groups.keys()]).toEqual([0, 7]);
     const group = second.groups.get(7) as RecoveredGroup;
     expect(group.replica).toBe(3);
-    expect(group.peers).toEqual(new Map([[2, 99]]));
     expect(group.log.hardState).toEqual({ term: 2, vote: 3, commit: 1 });
     expect(group.log.snapshot).toEqual(BEGINNING);
     expect(group.log.prevTerm).toBe(0);
     expect(textOf(group.log)).toEqual(["1/1 entry 1 of 1", "2/2 entry 2 of 2"]);
+  });
+
+  test("whom the first voters of a group have met, until it is created; whoever was given up", async () => {
+    const directory = await tempDir();
+    const first = await open(directory);
+    const member = (disk: number) => ({ name: `n${disk}`, disk });
+    const founding = { replica: 2, members: new Map([[2, member(12)]]) };
+    const later = { replica: 2, members: new Map([...founding.members, [1, member(11)]]) };
+    await first.found(3, founding);
+    await first.found(3, later);
+    await first.found(4, founding);
+    await first.create(4, 2, BEGINNING);
+    await first.create(5, 7, BEGINNING);
+    await first.remove(5);
+    await fillSegments(first, 4);
+    const present = () => readdir(directory);
+    await waitFor(async () => !(await present()).includes("wal-0000000000000001.seg"));
+    await first.stop();
+    const second = await open(directory);
+    expect([...second.foundings]).toEqual([[3, later]]);
+    expect([...second.givenUp]).toEqual([[5, 7]]);
+    expect([...second.groups.keys()]).toEqual([4]);
   });
 
   test("entries replace what there was from their first index on", async () => {
