@@ -195,7 +195,7 @@ export class Log {
     if (index <= this.#prevIndex) return;
     const term = this.termAt(index);
     assert(term !== undefined, `compact ${index} is not in the log`);
-    this.#entries.splice(0, index - this.#prevIndex);
+    this.#entries = this.#entries.slice(index - this.#prevIndex);
     this.#prevIndex = index;
     this.#prevTerm = term;
   }

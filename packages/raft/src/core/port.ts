@@ -107,8 +107,8 @@ export interface RaftCore {
   /** Entries up to here are forgotten; at most `applied`. */
   compact(index: LogIndex): void;
   /**
-   * The newest snapshot that can be sent; a follower that needs it is sent this one. At least as new
-   * as what was compacted.
+   * The newest snapshot that can be sent, or taken when it has to be; a follower that needs it is sent
+   * this one, or one that is newer. At least as new as what was compacted.
    */
   snapshotTaken(meta: SnapshotMeta): void;
 }

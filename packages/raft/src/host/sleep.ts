@@ -33,7 +33,8 @@ export class Sleep {
     const woke = this.#asleep;
     this.#asleep = false;
     this.#quiet = 0;
-    this.#sleepers.clear();
+    // Called for each proposal, and clearing makes a new table.
+    if (this.#sleepers.size > 0) this.#sleepers.clear();
     return woke;
   }
 

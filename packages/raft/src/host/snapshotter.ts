@@ -1,6 +1,6 @@
 /** Takes snapshots of one group when its log has grown, and lets go of the log that they cover. */
 import type { RaftCore } from "../core/port.ts";
-import type { LogIndex, SnapshotMeta } from "../core/types.ts";
+import type { Configuration, LogIndex, ReplicaId, SnapshotMeta } from "../core/types.ts";
 import type { GroupId, SnapshotReader } from "../storage/port.ts";
 import { SNAPSHOT_RETRY_PART } from "./limits.ts";
 import type { ReplicatedMachine } from "./machine.ts";
@@ -49,6 +49,7 @@ export class Snapshotter {
     // Without a tail the places of the snapshots are enough.
     const isFar = last !== undefined && this.#bytes - last.bytes >= keepTail / MARKS_PER_TAIL;
     if (last === undefined || (keepTail > 0 && isFar)) this.#mark();
+    this.#forget();
     if (this.#bytes >= this.#dueAt && this.#running === undefined) void this.#begin();
   }
 
@@ -63,6 +64,8 @@ export class Snapshotter {
   async read(index: LogIndex): Promise<SnapshotReader> {
     const { snapshots } = this.#around.options.storage;
     const { group } = this.#source;
+    if (!isAt(snapshots.newest(group), index)) await (this.#running ?? this.#begin());
+    // That may have been one that was begun before.
     if (!isAt(snapshots.newest(group), index)) await (this.#running ?? this.#begin());
     const newest = snapshots.newest(group);
     if (newest === undefined || !isAt(newest, index)) throw new Error("no snapshot could be taken");
@@ -147,6 +150,23 @@ export class Snapshotter {
     storage.compact(group, index);
   }
 
+  /**
+   * A replica that is all of its group sends entries to nobody, so those that it has applied need not
+   * be in memory too: kept until the next snapshot, they cost garbage collection more than all the
+   * rest. Whoever is added later is sent a snapshot, as always, which read() takes when it is asked for.
+   */
+  #forget(): void {
+    const { core } = this.#source;
+    const { applied, firstIndex, lastIndex, configuration } = core;
+    const forgotten = applied - firstIndex + 1;
+    // What remains is copied, so that is to be the smaller part.
+    if (forgotten <= 0 || lastIndex - applied > forgotten || !isAll(configuration, core.id)) return;
+    const term = core.termAt(applied);
+    if (term === undefined) return;
+    core.snapshotTaken({ index: applied, term, configuration });
+    core.compact(applied);
+  }
+
   #mark(): void {
     this.#marks.push({ index: this.#source.core.applied, bytes: this.#bytes });
   }
@@ -158,6 +178,15 @@ export class Snapshotter {
     const reason = error instanceof Error ? error.message : String(error);
     logger.warn({ group: this.#source.group, error: reason }, "no snapshot taken");
   }
+}
+
+/** The group has this voter alone, and nobody that learns. */
+function isAll(
+  { voters, outgoing, learners, learnersNext }: Configuration,
+  id: ReplicaId,
+): boolean {
+  const others = outgoing.length + learners.length + learnersNext.length;
+  return voters.length === 1 && voters[0] === id && others === 0;
 }
 
 function isAt(meta: SnapshotMeta | undefined, index: LogIndex): boolean {

@@ -52,6 +52,30 @@ describe("snapshots", () => {
     expect(await cluster.answer(again)).toEqual({ type: "repeated" });
   });
 
+  test("are what a group of one grows from: what it has applied is on its disk alone", async () => {
+    const cluster = await Cluster.of(1);
+    await proposeMany(cluster, 0, 100);
+    const [alone] = cluster.nodes as [(typeof cluster.nodes)[number]];
+    const { applied, firstIndex } = alone.group().status;
+    expect(firstIndex).toBe(applied + 1);
+    expect(alone.storage.snapshots.newest(0)).toBeUndefined();
+    await alone.restart();
+    await cluster.elected();
+    expect(alone.machine().lines).toEqual(lines(100));
+    const added = await cluster.add();
+    await added.open(0, { replica: 2, voters: new Map() });
+    const learner = { type: "addLearner", id: 2, node: added.name } as const;
+    const answer = await cluster.answer(alone.group().changeMembers([learner]));
+    expect(answer).toMatchObject({ type: "done", configuration: { learners: [2] } });
+    await proposeMany(cluster, 100, 200);
+    await cluster.until(() => added.machine().lines.length === 200, "the new one to catch up");
+    expect(added.machine().lines).toEqual(lines(200));
+    expect(added.machine().restored).toBe(1);
+    // Somebody may need them now.
+    const { firstIndex: kept, applied: all } = alone.group().status;
+    expect(all - kept).toBeGreaterThanOrEqual(100);
+  });
+
   test("go to a follower that was away for longer than the log reaches", async () => {
     const cluster = await Cluster.of(3, SMALL);
     await proposeMany(cluster, 0, 10);
