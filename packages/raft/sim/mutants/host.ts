@@ -71,10 +71,16 @@ export const hostMutants: readonly Mutant[] = [
     replace: "    this.#known = members;\n    if (this.#isWhole) this.#done.resolve(members);\n",
   },
   {
-    name: "whom a first member met is told before it is on the disk",
+    name: "a first member begins with those that it has met, because others have begun",
     file: "host/founding.ts",
-    find: "    this.#writing = true;\n    await",
-    replace: "    this.#writing = true;\n    this.#known = members;\n    await",
+    find: "} else if (!this.#isWhole || !agrees(members, this.#known)) {",
+    replace: "} else if (!agrees(members, this.#known)) {",
+  },
+  {
+    name: "the first members agree who they are, and not on which disks",
+    file: "host/founding.ts",
+    find: "return [...some].every(([id, { disk }]) => (others.get(id)?.disk ?? disk) === disk);",
+    replace: "return some.size + others.size > 0;",
   },
   {
     name: "two snapshots are installed at the same time",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ReadAnswer } from "../../src/host/port.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, TICK } from "./cluster.ts";
 
 describe("a read", () => {
   test("sees what was committed before it was asked for, on every replica", async () => {
@@ -79,5 +79,22 @@ describe("a read", () => {
     const types = (await cluster.answer(Promise.all(reads))).map(({ type }) => type);
     expect(types.slice(0, 5)).toEqual(Array(5).fill("ready"));
     expect(types.slice(5)).toEqual(["overloaded", "overloaded"]);
+  });
+
+  test("that no leader ever confirms are answered after a while", async () => {
+    const cluster = await Cluster.of(3);
+    await cluster.elected();
+    await cluster.propose("a");
+    // The leader is heard, and does not hear what it is asked.
+    cluster.network.drops = ({ envelopes }) =>
+      envelopes.some(({ message }) => message.type === "readIndex");
+    const began = cluster.time.now();
+    const answer = await cluster.answer(cluster.followers[0]!.group().read());
+    expect(answer).toEqual({ type: "unavailable", message: "no leader has confirmed it" });
+    expect(cluster.time.now() - began).toBeGreaterThanOrEqual(3 * 10 * TICK);
+    cluster.network.drops = () => false;
+    expect(await cluster.answer(cluster.followers[0]!.group().read())).toMatchObject({
+      type: "ready",
+    });
   });
 });
