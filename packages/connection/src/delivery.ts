@@ -1,6 +1,6 @@
 /** Where a delivery stands. */
 export const DELIVERY = {
-  /** It has a packet identifier that is not committed yet (QoS 2 of a durable session). */
+  /** It has a packet identifier that is not committed yet (of a durable session). */
   assigning: 0,
   /** PUBLISH is sent; PUBACK or PUBREC is awaited. */
   sent: 1,

@@ -44,7 +44,7 @@ function live(i: number, gateway: number): void {
   } as const;
   const requests = [{ incarnation, epoch, subscriptions: [subscription] }];
   apply({ type: "subscribe", at: i, heads, requests });
-  const none = { done: [], drained: [], retainedSent: [] };
+  const none = { done: [], drained: [], retainedAfter: [], retainedSent: [] };
   const progress = { incarnation, epoch, cursors: [i % SHARDS, EPOCH + i], ...none };
   apply({ type: "progress", at: i, batch: [progress] });
   const rest = { will: "drop", expiry: undefined, unfinished: [] } as const;

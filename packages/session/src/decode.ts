@@ -3,7 +3,7 @@ import { ByteReader, DecodeError } from "@canopy/base";
 import type { Command, CommandType, SessionKey } from "./commands.ts";
 import { COMMAND_VERSION, SEND_RETAINED, TYPE_CODES } from "./encode.ts";
 import { readProgress } from "./encode-progress.ts";
-import { readList, readUnfinished, readVector, readWill } from "./encode-values.ts";
+import { readList, readRetained, readUnfinished, readVector, readWill } from "./encode-values.ts";
 import { unpackOptions } from "./options.ts";
 import type {
   DeliveryChanges,
@@ -29,12 +29,12 @@ export function decodeCommand(bytes: Uint8Array): Command {
   const code = r.u8();
   const type = TYPES.get(code);
   if (type === undefined) throw new DecodeError(`unknown command ${code}`);
-  const command = readBody(r, type, r.varint());
+  const command = readBody(r, type, version, r.varint());
   r.expectEnd();
   return command;
 }
 
-function readBody(r: ByteReader, type: CommandType, at: number): Command {
+function readBody(r: ByteReader, type: CommandType, version: number, at: number): Command {
   switch (type) {
     case "tick":
     case "gateway-up":
@@ -44,15 +44,15 @@ function readBody(r: ByteReader, type: CommandType, at: number): Command {
     case "open":
       return { type, at, request: readOpen(r) };
     case "release":
-      return { type, at, request: readRelease(r) };
+      return { type, at, request: readRelease(r, version) };
     case "subscribe":
       return { type, at, heads: readVector(r), requests: readList(r, readSubscribe) };
     case "unsubscribe":
       return { type, at, request: readUnsubscribe(r) };
     case "progress":
-      return { type, at, batch: readProgress(r) };
+      return { type, at, batch: readProgress(r, version) };
     case "deliveries":
-      return { type, at, batch: readList(r, readDeliveries) };
+      return { type, at, batch: readList(r, () => readDeliveries(r, version)) };
     case "expire":
     case "fire-will":
       return { type, at, sessions: readList(r, readKey) };
@@ -83,10 +83,10 @@ function readOpen(r: ByteReader): OpenRequest {
   };
 }
 
-function readRelease(r: ByteReader): ReleaseRequest {
+function readRelease(r: ByteReader, version: number): ReleaseRequest {
   const flags = r.u8();
   const expiry = flags & 2 ? r.varint() : undefined;
-  const [progress, ...others] = readProgress(r) as [Progress, ...Progress[]];
+  const [progress, ...others] = readProgress(r, version) as [Progress, ...Progress[]];
   if (progress === undefined || others.length > 0) throw new DecodeError("release of one session");
   return {
     ...progress,
@@ -119,11 +119,12 @@ function readUnsubscribe(r: ByteReader): UnsubscribeRequest {
   };
 }
 
-function readDeliveries(r: ByteReader): DeliveryChanges {
+function readDeliveries(r: ByteReader, version: number): DeliveryChanges {
   return {
     ...readKey(r),
     completed: readVector(r),
     received: readVector(r),
     assigned: readList(r, readUnfinished),
+    retainedAfter: version < 2 ? [] : readRetained(r),
   };
 }

@@ -1,6 +1,7 @@
 /** Deliveries that have a packet identifier and are not finished. */
 import { addDone, isOwnQueue } from "./done.ts";
 import type { DeliveryChanges, Unfinished } from "./port.ts";
+import { moveRetained } from "./retained.ts";
 import type { Session } from "./session.ts";
 import type { Tables } from "./tables.ts";
 
@@ -14,6 +15,7 @@ export function deliveries(tables: Tables, batch: readonly DeliveryChanges[]): n
     for (const packetId of changes.completed) complete(session, packetId);
     for (const packetId of changes.received) receive(session, packetId);
     for (const entry of changes.assigned) assign(tables, session, entry);
+    moveRetained(tables, session, changes.retainedAfter);
     if (session.unfinished?.size === 0) session.unfinished = undefined;
     count++;
   }

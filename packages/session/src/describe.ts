@@ -12,6 +12,7 @@ export function describe(held: HeldSubscription): Subscription {
     starts: held.starts,
     draining: held.draining,
     retainedUpTo: held.retainedUpTo,
+    retainedAfter: held.retainedAfter,
   };
 }
 

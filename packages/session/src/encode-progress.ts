@@ -4,7 +4,14 @@
  * mostly stand at the same place.
  */
 import { type ByteReader, type ByteWriter, DecodeError } from "@canopy/base";
-import { readCount, readList, readSigned, writeSigned } from "./encode-values.ts";
+import {
+  readCount,
+  readList,
+  readRetained,
+  readSigned,
+  writeRetained,
+  writeSigned,
+} from "./encode-values.ts";
 import type { DoneRanges, Progress } from "./port.ts";
 
 /** The last offset that was coded, per shard. */
@@ -22,6 +29,7 @@ export function writeProgress(w: ByteWriter, batch: readonly Progress[]): void {
     w.varint(progress.done.length);
     for (const done of progress.done) writeDone(w, done, last);
     writeStrings(w, progress.drained);
+    writeRetained(w, progress.retainedAfter);
     writeStrings(w, progress.retainedSent);
   }
 }
@@ -51,7 +59,8 @@ function writeStrings(w: ByteWriter, strings: readonly string[]): void {
   for (const string of strings) w.string(string);
 }
 
-export function readProgress(r: ByteReader): Progress[] {
+/** `version`: that of the command. */
+export function readProgress(r: ByteReader, version: number): Progress[] {
   const last: Last = new Map();
   let previous = 0;
   return readList(r, () => {
@@ -62,6 +71,7 @@ export function readProgress(r: ByteReader): Progress[] {
       cursors: readCursors(r, last),
       done: readList(r, () => readDone(r, last)),
       drained: readList(r, readString),
+      retainedAfter: version < 2 ? [] : readRetained(r),
       retainedSent: readList(r, readString),
     };
   });

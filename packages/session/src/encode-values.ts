@@ -1,6 +1,6 @@
 /** Values that both commands and snapshots are made of, to bytes and back. */
 import { type ByteReader, type ByteWriter, DecodeError } from "@canopy/base";
-import type { SessionWill, Unfinished } from "./port.ts";
+import type { RetainedProgress, SessionWill, Unfinished } from "./port.ts";
 
 export function writeVector(w: ByteWriter, vector: readonly number[]): void {
   w.varint(vector.length);
@@ -90,4 +90,17 @@ export function readUnfinished(r: ByteReader): Unfinished {
     shard: r.varint(),
     offset: r.varint(),
   };
+}
+
+export function writeRetained(w: ByteWriter, positions: readonly RetainedProgress[]): void {
+  w.varint(positions.length);
+  for (const { filter, shard, topic } of positions) {
+    w.string(filter);
+    w.varint(shard);
+    w.string(topic);
+  }
+}
+
+export function readRetained(r: ByteReader): RetainedProgress[] {
+  return readList(r, () => ({ filter: r.string(), shard: r.varint(), topic: r.string() }));
 }

@@ -2,7 +2,7 @@
 import { ByteWriter } from "@canopy/base";
 import type { Command, CommandType, SessionKey } from "./commands.ts";
 import { writeProgress } from "./encode-progress.ts";
-import { writeUnfinished, writeVector, writeWill } from "./encode-values.ts";
+import { writeRetained, writeUnfinished, writeVector, writeWill } from "./encode-values.ts";
 import { OPTION_BITS, packOptions } from "./options.ts";
 import type {
   DeliveryChanges,
@@ -13,8 +13,12 @@ import type {
   UnsubscribeRequest,
 } from "./port.ts";
 
-/** Raised when the meaning of the bytes changes; a decoder refuses newer ones. */
-export const COMMAND_VERSION = 1;
+/**
+ * Raised when the meaning of the bytes changes; a decoder refuses newer ones.
+ *
+ * 2: progress and deliveries say how far retained values were sent.
+ */
+export const COMMAND_VERSION = 2;
 
 /** On disk: numbers are never given a new meaning. */
 export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
@@ -141,4 +145,5 @@ function writeDeliveries(w: ByteWriter, changes: DeliveryChanges): void {
   writeList(w, changes.completed, writeNumber);
   writeList(w, changes.received, writeNumber);
   writeList(w, changes.assigned, writeUnfinished);
+  writeRetained(w, changes.retainedAfter);
 }

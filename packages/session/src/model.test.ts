@@ -52,13 +52,14 @@ function seen(details: SessionDetails) {
       .flatMap(({ shard, ranges }) => expand(ranges).map((offset) => `${shard}:${offset}`))
       .sort(),
     subscriptions: details.subscriptions.map(
-      ({ filter, qos, queued, draining, starts, retainedUpTo }) => ({
+      ({ filter, qos, queued, draining, starts, retainedUpTo, retainedAfter }) => ({
         filter,
         qos,
         queued,
         draining,
         starts,
         retainedUpTo,
+        retainedAfter,
       }),
     ),
   };

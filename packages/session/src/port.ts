@@ -32,6 +32,22 @@ export interface Subscription extends SubscriptionOptions {
   readonly draining: boolean;
   /** Retained values still have to be sent: those with an offset at most this, per shard. */
   readonly retainedUpTo: readonly number[] | undefined;
+  /** … and of these what comes behind here; undefined: all. */
+  readonly retainedAfter: RetainedPosition | undefined;
+}
+
+/**
+ * A place in the retained values of a filter, which come by shard and, in a shard, in an order of
+ * the store's that stays the same: this value and all before it have been handed over.
+ */
+export interface RetainedPosition {
+  readonly shard: number;
+  readonly topic: string;
+}
+
+/** How far the retained values of a subscription have been sent. */
+export interface RetainedProgress extends RetainedPosition {
+  readonly filter: string;
 }
 
 /** Where the body of an unfinished delivery is. */
@@ -105,6 +121,8 @@ export interface Progress {
   readonly done: readonly DoneRanges[];
   /** Filters whose draining has ended. */
   readonly drained: readonly string[];
+  /** How far retained values were sent that no delivery of {@link DeliveryChanges} says. */
+  readonly retainedAfter: readonly RetainedProgress[];
   /** Filters whose retained values have all been sent. */
   readonly retainedSent: readonly string[];
 }
@@ -148,7 +166,9 @@ export interface UnsubscribeRequest {
   readonly draining: readonly string[];
 }
 
-/** What happened to QoS 2 deliveries of one session, applied in this order. */
+/**
+ * What happened to deliveries of one session, at QoS 2 or of retained values, applied in this order.
+ */
 export interface DeliveryChanges {
   readonly incarnation: number;
   readonly epoch: number;
@@ -158,6 +178,8 @@ export interface DeliveryChanges {
   readonly received: readonly number[];
   /** New ones, in the order in which they will be sent. */
   readonly assigned: readonly Unfinished[];
+  /** How far the retained values have come with these. */
+  readonly retainedAfter: readonly RetainedProgress[];
 }
 
 export type SessionErrorCode =

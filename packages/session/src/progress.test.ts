@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { delivery, Group } from "../test/group.ts";
+import type { Opened } from "./port.ts";
 
 describe("progress", () => {
   test("cursors only grow, and take the done ranges below along", () => {
@@ -24,7 +25,7 @@ describe("progress", () => {
     const a = g.open({ clientId: "a" });
     const b = g.open({ clientId: "b" });
     g.release(a);
-    const none = { done: [], drained: [], retainedSent: [] };
+    const none = { done: [], drained: [], retainedAfter: [], retainedSent: [] };
     const batch = [a, b].map(({ incarnation, epoch }) => ({
       incarnation,
       epoch,
@@ -117,5 +118,70 @@ describe("deliveries", () => {
     const second = g.open();
     expect(g.deliver(first, { assigned: [delivery(1, 101)] })).toBe(0);
     expect(g.details(second).unfinished).toEqual([]);
+  });
+});
+
+describe("retained values", () => {
+  const f = { filter: "f", sendRetained: true };
+  const at = (topic: string, filter = "f") => ({ filter, shard: 1, topic });
+  const after = (g: Group, opened: Opened) => g.details(opened).subscriptions[0]?.retainedAfter;
+
+  test("[MQTT-4.3.3-1] are assigned an identifier and passed in one command", () => {
+    const g = new Group();
+    const opened = g.open();
+    g.subscribe(opened, [f]);
+    const first = delivery(1, 50, { source: "retained", queue: "t/1" });
+    g.deliver(opened, { assigned: [first], retainedAfter: [at("t/1")] });
+    g.down(g.gateway, opened);
+    const gateway = g.apply({ type: "gateway-up" });
+    expect(g.open({ gateway })).toMatchObject({
+      unfinished: [first],
+      subscriptions: [
+        { retainedUpTo: [100, 100, 100, 100], retainedAfter: { shard: 1, topic: "t/1" } },
+      ],
+    });
+  });
+
+  test("go on behind the last that was told", () => {
+    const g = new Group();
+    const opened = g.open();
+    g.subscribe(opened, [f, { filter: "g", sendRetained: true }]);
+    g.progress(opened, { retainedAfter: [at("t/1"), at("t/7", "g"), at("x", "unknown")] });
+    g.release(opened, { retainedAfter: [at("t/2")] });
+    expect(g.open().subscriptions).toMatchObject([
+      { retainedAfter: { shard: 1, topic: "t/2" } },
+      { retainedAfter: { shard: 1, topic: "t/7" } },
+    ]);
+  });
+
+  test("that have all been sent, or that nobody asked for, have no place", () => {
+    const g = new Group();
+    const opened = g.open();
+    g.subscribe(opened, [f]);
+    g.progress(opened, { retainedAfter: [at("t/1")], retainedSent: ["f"] });
+    expect(after(g, opened)).toBeUndefined();
+    g.progress(opened, { retainedAfter: [at("t/2")] });
+    expect(after(g, opened)).toBeUndefined();
+  });
+
+  test("[MQTT-3.8.4-4] begin anew with a SUBSCRIBE that asks for them", () => {
+    const g = new Group();
+    const opened = g.open();
+    g.subscribe(opened, [f]);
+    g.progress(opened, { retainedAfter: [at("t/1")] });
+    g.subscribe(opened, ["f"]);
+    expect(after(g, opened)).toEqual({ shard: 1, topic: "t/1" });
+    g.subscribe(opened, [f]);
+    expect(after(g, opened)).toBeUndefined();
+  });
+
+  test("of a subscription that drains are not sent any more", () => {
+    const g = new Group();
+    const opened = g.open();
+    g.subscribe(opened, [f]);
+    g.progress(opened, { retainedAfter: [at("t/1")] });
+    g.unsubscribe(opened, ["f"], ["f"]);
+    g.progress(opened, { retainedAfter: [at("t/2")] });
+    expect(after(g, opened)).toBeUndefined();
   });
 });

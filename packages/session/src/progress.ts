@@ -1,6 +1,7 @@
 /** How far sessions have come: cursors, and what is finished above them. */
 import { dropFinished, joinDone, raiseCursors } from "./done.ts";
 import type { Progress } from "./port.ts";
+import { moveRetained, retainedSent } from "./retained.ts";
 import type { Session } from "./session.ts";
 import { endDraining } from "./subscribe.ts";
 import type { Tables } from "./tables.ts";
@@ -23,9 +24,6 @@ export function applyProgress(tables: Tables, session: Session, progress: Progre
   for (const done of progress.done) joinDone(session, done);
   dropFinished(session);
   for (const name of progress.drained) endDraining(tables, session, name);
-  for (const name of progress.retainedSent) {
-    const filter = tables.filters.get(name);
-    const subscription = filter && session.subscription(filter);
-    if (subscription !== undefined) subscription.retainedUpTo = undefined;
-  }
+  moveRetained(tables, session, progress.retainedAfter);
+  retainedSent(tables, session, progress.retainedSent);
 }

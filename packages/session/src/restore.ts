@@ -10,6 +10,7 @@ import {
   HAS_DEADLINES,
   HAS_DONE,
   HAS_RETAINED,
+  HAS_RETAINED_AFTER,
   HAS_UNFINISHED,
   HAS_USER,
   HAS_WILL,
@@ -107,6 +108,7 @@ export class SnapshotReader {
     const held = tables.subscribe(session, filter, options, identifier, starts);
     held.draining = (flags & IS_DRAINING) !== 0;
     if (flags & HAS_RETAINED) held.retainedUpTo = this.#readVector(r, tables);
+    if (flags & HAS_RETAINED_AFTER) held.retainedAfter = { shard: r.varint(), topic: r.string() };
     tables.setQueued(held, (flags & IS_QUEUED) !== 0);
   }
 

@@ -4,7 +4,7 @@
  */
 import type { RangeSet } from "@canopy/base";
 import type { PackedOptions } from "./options.ts";
-import type { SessionWill, Unfinished } from "./port.ts";
+import type { RetainedPosition, SessionWill, Unfinished } from "./port.ts";
 
 /** One number per shard. Never changed in place: it may be shared with other sessions. */
 export type Vector = readonly number[];
@@ -39,6 +39,8 @@ export class HeldSubscription {
   draining = false;
   starts: Vector;
   retainedUpTo: Vector | undefined = undefined;
+  /** Undefined where there is no `retainedUpTo`. */
+  retainedAfter: RetainedPosition | undefined = undefined;
   /** Index in the filter's members. */
   place = 0;
 

@@ -14,8 +14,12 @@ import { writeUnfinished, writeVector, writeWill } from "./encode-values.ts";
 import type { Filter, HeldSubscription, Session, Vector } from "./session.ts";
 import type { Tables } from "./tables.ts";
 
-/** Raised when the meaning of the bytes changes; a reader refuses newer ones. */
-export const SNAPSHOT_VERSION = 1;
+/**
+ * Raised when the meaning of the bytes changes; a reader refuses newer ones.
+ *
+ * 2: a subscription may say how far its retained values were sent.
+ */
+export const SNAPSHOT_VERSION = 2;
 
 export const HEADER_CHUNK = 1;
 export const SESSIONS_CHUNK = 2;
@@ -36,6 +40,7 @@ export const HAS_CURSORS = 64;
 export const IS_QUEUED = 1;
 export const IS_DRAINING = 2;
 export const HAS_RETAINED = 4;
+export const HAS_RETAINED_AFTER = 8;
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -203,13 +208,18 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     w.u8(
       (held.queued ? IS_QUEUED : 0) |
         (held.draining ? IS_DRAINING : 0) |
-        (held.retainedUpTo === undefined ? 0 : HAS_RETAINED),
+        (held.retainedUpTo === undefined ? 0 : HAS_RETAINED) |
+        (held.retainedAfter === undefined ? 0 : HAS_RETAINED_AFTER),
     );
     this.#writeFilter(held.filter);
     w.u8(held.options);
     w.varint(held.identifier);
     this.#writeVector(held.starts);
     if (held.retainedUpTo !== undefined) this.#writeVector(held.retainedUpTo);
+    if (held.retainedAfter !== undefined) {
+      w.varint(held.retainedAfter.shard);
+      w.string(held.retainedAfter.topic);
+    }
   }
 
   /** 0 and the name of one that nobody else has, or that comes for the first time; else its number. */

@@ -8,6 +8,7 @@ import type {
   Subscription,
   UnsubscribeRequest,
 } from "./port.ts";
+import { beginRetained, endRetained } from "./retained.ts";
 import type { Filter, HeldSubscription, Session, Vector } from "./session.ts";
 import type { Tables } from "./tables.ts";
 
@@ -53,7 +54,7 @@ function subscribeOne(
   held.identifier = identifier;
   // A queue stays when the granted QoS goes down to 0: what is in it is still delivered.
   if (asked.qos > 0) tables.setQueued(held, true);
-  if (asked.sendRetained) held.retainedUpTo = heads;
+  if (asked.sendRetained) beginRetained(held, heads);
   return held;
 }
 
@@ -80,7 +81,7 @@ export function unsubscribe(
 
 function drain(held: HeldSubscription): void {
   held.draining = true;
-  held.retainedUpTo = undefined;
+  endRetained(held);
 }
 
 /** The gateway says that nothing is in flight from that queue any more. */

@@ -37,12 +37,17 @@ const ranges = fc.array(fc.tuple(OFFSET, OFFSET), { maxLength: 4 }).map((pairs) 
 const cursors = fc.array(fc.tuple(SHARD, OFFSET), { maxLength: 4 }).map((pairs) => pairs.flat());
 const strings = fc.array(WHOLE_TEXT, { maxLength: 3 });
 
+const retainedAfter = fc.array(fc.record({ filter: WHOLE_TEXT, shard: SHARD, topic: WHOLE_TEXT }), {
+  maxLength: 3,
+});
+
 const progressFields = {
   incarnation: NUMBER,
   epoch: NUMBER,
   cursors,
   done: fc.array(fc.record({ shard: SHARD, ranges }), { maxLength: 3 }),
   drained: strings,
+  retainedAfter,
   retainedSent: strings,
 };
 const progressArbitrary: fc.Arbitrary<Progress> = fc.record(progressFields);
@@ -72,6 +77,7 @@ const deliveriesArbitrary: fc.Arbitrary<DeliveryChanges> = fc.record({
   completed: fc.array(NUMBER, { maxLength: 4 }),
   received: fc.array(NUMBER, { maxLength: 4 }),
   assigned: fc.array(unfinishedArbitrary, { maxLength: 4 }),
+  retainedAfter,
 });
 
 const keys = fc.array(fc.record({ incarnation: NUMBER, epoch: NUMBER }), { maxLength: 4 });

@@ -10,6 +10,7 @@ import type {
   OpenRequest,
   Progress,
   ReleaseRequest,
+  RetainedProgress,
   SubscribeResult,
   Unfinished,
 } from "../src/port.ts";
@@ -134,13 +135,18 @@ export class Group {
 
   deliver(
     opened: Opened,
-    changes: { completed?: number[]; received?: number[]; assigned?: Unfinished[] },
+    changes: {
+      completed?: number[];
+      received?: number[];
+      assigned?: Unfinished[];
+      retainedAfter?: RetainedProgress[];
+    },
   ): number {
     const { incarnation, epoch } = opened;
-    const { completed = [], received = [], assigned = [] } = changes;
+    const { completed = [], received = [], assigned = [], retainedAfter = [] } = changes;
     return this.apply({
       type: "deliveries",
-      batch: [{ incarnation, epoch, completed, received, assigned }],
+      batch: [{ incarnation, epoch, completed, received, assigned, retainedAfter }],
     });
   }
 
@@ -164,7 +170,8 @@ function keyOf({ incarnation, epoch }: Opened): { incarnation: number; epoch: nu
 }
 
 export function progressOf({ incarnation, epoch }: Opened): Progress {
-  return { incarnation, epoch, cursors: [], done: [], drained: [], retainedSent: [] };
+  const nothing = { cursors: [], done: [], drained: [], retainedAfter: [], retainedSent: [] };
+  return { incarnation, epoch, ...nothing };
 }
 
 export function newSubscription(changes: string | Partial<NewSubscription>): NewSubscription {

@@ -3,7 +3,14 @@
  * nothing kept that can be counted.
  */
 import type { Command } from "../src/commands.ts";
-import { EXPIRY_NEVER, type Progress, type SessionWill, type Unfinished } from "../src/port.ts";
+import {
+  EXPIRY_NEVER,
+  type Progress,
+  type RetainedPosition,
+  type RetainedProgress,
+  type SessionWill,
+  type Unfinished,
+} from "../src/port.ts";
 import { SHARDS } from "./group.ts";
 
 export interface ModelSubscription {
@@ -13,6 +20,7 @@ export interface ModelSubscription {
   draining: boolean;
   starts: readonly number[];
   retainedUpTo: readonly number[] | undefined;
+  retainedAfter: RetainedPosition | undefined;
 }
 
 export interface ModelSession {
@@ -205,6 +213,7 @@ export class Model {
             draining: false,
             starts: heads,
             retainedUpTo: undefined,
+            retainedAfter: undefined,
           };
           session.subscriptions.push(subscription);
         }
@@ -214,6 +223,7 @@ export class Model {
         subscription.draining = false;
         subscription.queued ||= qos > 0;
         if (sendRetained) subscription.retainedUpTo = heads;
+        if (sendRetained) subscription.retainedAfter = undefined;
       }
     }
   }
@@ -228,6 +238,7 @@ export class Model {
       if (subscription.queued && inFlight) {
         subscription.draining = true;
         subscription.retainedUpTo = undefined;
+        subscription.retainedAfter = undefined;
       } else {
         session.subscriptions = session.subscriptions.filter((other) => other !== subscription);
       }
@@ -258,9 +269,20 @@ export class Model {
         (other) => other.filter !== filter || !other.draining || isOwed(session, filter),
       );
     }
+    this.#retainedAfter(session, progress.retainedAfter);
     for (const subscription of session.subscriptions) {
-      if (progress.retainedSent.includes(subscription.filter))
-        subscription.retainedUpTo = undefined;
+      if (!progress.retainedSent.includes(subscription.filter)) continue;
+      subscription.retainedUpTo = undefined;
+      subscription.retainedAfter = undefined;
+    }
+  }
+
+  #retainedAfter(session: ModelSession, positions: readonly RetainedProgress[]): void {
+    for (const { filter, shard, topic } of positions) {
+      for (const subscription of session.subscriptions) {
+        const isAwaited = subscription.filter === filter && subscription.retainedUpTo;
+        if (isAwaited && shard < SHARDS) subscription.retainedAfter = { shard, topic };
+      }
     }
   }
 
@@ -284,6 +306,7 @@ export class Model {
         session.unfinished = session.unfinished.filter((one) => one.packetId !== entry.packetId);
         session.unfinished.push(entry);
       }
+      this.#retainedAfter(session, changes.retainedAfter);
     }
   }
 }

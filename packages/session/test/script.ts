@@ -1,7 +1,13 @@
 /** Random scripts over a small world: few clients, filters, shards and offsets, so that they meet. */
 import fc from "fast-check";
 import type { Command, SessionKey } from "../src/commands.ts";
-import type { NewSubscription, Opened, Progress, Unfinished } from "../src/port.ts";
+import type {
+  NewSubscription,
+  Opened,
+  Progress,
+  RetainedProgress,
+  Unfinished,
+} from "../src/port.ts";
 import type { Result } from "../src/state.ts";
 import { newSubscription, SHARDS } from "./group.ts";
 
@@ -146,7 +152,8 @@ export class Script {
       cursors: cursor,
       done: [{ shard, ranges: [from, from + this.#below(3)] }],
       drained: this.#some(FILTERS, 1),
-      retainedSent: this.#some(FILTERS, 1),
+      retainedAfter: this.#retainedAfter(),
+      retainedSent: this.#below(2) === 0 ? this.#some(FILTERS, 1) : [],
     };
   }
 
@@ -161,9 +168,18 @@ export class Script {
           completed: this.#some(ids, 2),
           received: this.#some(ids, 2),
           assigned: this.#unfinished(),
+          retainedAfter: this.#retainedAfter(),
         },
       ],
     };
+  }
+
+  #retainedAfter(): RetainedProgress[] {
+    return this.#some(FILTERS, 2).map((filter) => ({
+      filter,
+      shard: this.#below(SHARDS + 1),
+      topic: `t${this.#below(9)}`,
+    }));
   }
 
   #unfinished(): Unfinished[] {

@@ -28,6 +28,7 @@ export type {
   Push,
   ReadRequest,
   Records,
+  RetainedPosition,
   RetainedRequest,
   Returned,
   ShardCounts,

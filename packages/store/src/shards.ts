@@ -88,13 +88,22 @@ export interface ShardReadResult {
   readonly limited: boolean;
 }
 
+/**
+ * A place in the retained values of a filter, which come by shard and then in the order of their
+ * backend. It means the same after a restart, whatever has changed.
+ */
+export interface RetainedPosition {
+  readonly shard: number;
+  readonly topic: string;
+}
+
 export interface RetainedRequest {
   /** Without `$share/…/`. */
   readonly filter: string;
   /** Per shard: only values with an offset at most this. */
   readonly upTo: readonly Offset[];
-  /** From the page before; undefined at first. */
-  readonly after: string | undefined;
+  /** Behind here: a place that a page gave, or that of one of its messages. Undefined at first. */
+  readonly after: RetainedPosition | undefined;
   readonly messages: number;
   readonly bytes: number;
 }
@@ -106,7 +115,7 @@ export interface ShardRetainedPage {
     readonly offset: Offset;
     readonly body: Uint8Array;
   }[];
-  readonly next: string | undefined;
+  readonly next: RetainedPosition | undefined;
 }
 
 /** A connected session on a shared subscription. */

@@ -64,9 +64,8 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
   outstanding = 0;
   /** Shard of each QoS 2 PUBLISH that has a receipt, by packet identifier. */
   readonly receiptShards: LazyMap<number, number> = new LazyMap();
-  /** Filters whose draining has ended, and those whose retained values are all sent. */
+  /** Filters whose draining has ended. */
   readonly drainedFilters: string[] = [];
-  readonly retainedSent: string[] = [];
   /** In this turn's list of outputs to flush. */
   dirty = false;
   /** What of the backlog counts in the gateway's sum. */

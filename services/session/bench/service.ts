@@ -58,6 +58,7 @@ function releaseOf({ incarnation, epoch }: Opened): ReleaseRequest {
     cursors: [],
     done: [],
     drained: [],
+    retainedAfter: [],
     retainedSent: [],
     will: "drop",
     expiry: undefined,
@@ -139,7 +140,15 @@ async function storm(): Promise<void> {
   );
   const progress = ({ incarnation, epoch }: Opened, i: number) => {
     const cursors = [i % SHARDS, 2 ** 32 + i];
-    return { incarnation, epoch, cursors, done: [], drained: [], retainedSent: [] };
+    return {
+      incarnation,
+      epoch,
+      cursors,
+      done: [],
+      drained: [],
+      retainedAfter: [],
+      retainedSent: [],
+    };
   };
   const flushed = Array.from({ length: 1_000 }, (_, i) => held.get(i + 1) as Opened);
   await rate("flushes of the progress of 1,000 sessions", 5_000, 4, (i) =>

@@ -135,7 +135,7 @@ async function load(service: SessionService, isEnough: () => boolean): Promise<n
     while (!isEnough()) {
       // Far from each other: the snapshot has some of them already, and of others it has not.
       const { incarnation, epoch } = await open(service, gateway, (next++ * 7_919) % SESSIONS);
-      const nothing = { done: [], drained: [], retainedSent: [] };
+      const nothing = { done: [], drained: [], retainedAfter: [], retainedSent: [] };
       for (let i = 1; i <= 4; i++) {
         const cursors = [i, 2 ** 33 + next];
         await service.sessions.progress([{ incarnation, epoch, cursors, ...nothing }]);

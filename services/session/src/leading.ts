@@ -152,7 +152,14 @@ export class Leading {
       const session = this.#state().sessionOf(clientId);
       if (session?.gateway !== gateway) return;
       const { incarnation, epoch } = session;
-      const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
+      const nothing = {
+        cursors: [],
+        done: [],
+        drained: [],
+        retainedAfter: [],
+        retainedSent: [],
+        unfinished: [],
+      };
       const request = { incarnation, epoch, will: "drop", expiry: undefined, ...nothing } as const;
       await this.propose({ type: "release", request });
     });

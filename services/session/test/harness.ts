@@ -142,7 +142,16 @@ export function openRequest(gateway: number, changes: Partial<OpenRequest> = {})
 
 export function progressOf(opened: Opened, changes: Partial<Progress> = {}): Progress {
   const { incarnation, epoch } = opened;
-  return { incarnation, epoch, cursors: [], done: [], drained: [], retainedSent: [], ...changes };
+  return {
+    incarnation,
+    epoch,
+    cursors: [],
+    done: [],
+    drained: [],
+    retainedAfter: [],
+    retainedSent: [],
+    ...changes,
+  };
 }
 
 export function releaseOf(opened: Opened, changes: Partial<ReleaseRequest> = {}): ReleaseRequest {

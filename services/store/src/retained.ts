@@ -1,6 +1,12 @@
 import type { Clock } from "@canopy/base";
 import { RecordView } from "@canopy/codec";
-import type { Offset, RetainedMessage, RetainedRequest, ShardRetainedPage } from "@canopy/store";
+import type {
+  Offset,
+  RetainedMessage,
+  RetainedPosition,
+  RetainedRequest,
+  ShardRetainedPage,
+} from "@canopy/store";
 import { shardsOfFilter } from "@canopy/topic";
 import type { Shard } from "./shard.ts";
 
@@ -20,11 +26,11 @@ export class Retained {
   async page(request: RetainedRequest): Promise<ShardRetainedPage> {
     const { filter, upTo, messages, bytes } = request;
     const found: PageMessage[] = [];
-    const cursor = parseToken(request.after);
+    const begin = request.after;
     let left = bytes;
     for (const shard of shardsOfFilter(filter, this.#shards.length)) {
-      if (shard < cursor.shard) continue;
-      let after = shard === cursor.shard ? cursor.after : undefined;
+      if (begin !== undefined && shard < begin.shard) continue;
+      let after = shard === begin?.shard ? begin.topic : undefined;
       do {
         const limits = { messages: messages - found.length, bytes: left };
         const store = this.#shard(shard).owner.require();
@@ -32,7 +38,7 @@ export class Retained {
         after = page.next;
         left -= this.#take(shard, page.messages, found);
         const isFull = found.length >= messages || left <= 0;
-        if (isFull) return { messages: found, next: this.#token(filter, shard, after) };
+        if (isFull) return { messages: found, next: placeOf(found) };
       } while (after !== undefined);
     }
     return { messages: found, next: undefined };
@@ -68,23 +74,10 @@ export class Retained {
   #shard(shard: number): Shard {
     return this.#shards[shard] as Shard;
   }
-
-  /** Where the next page begins, if there is one. */
-  #token(filter: string, shard: number, after: string | undefined): string | undefined {
-    if (after !== undefined) return `${shard}:${after}`;
-    const next = shardsOfFilter(filter, this.#shards.length).find((other) => other > shard);
-    return next === undefined ? undefined : `${next}:`;
-  }
 }
 
-interface Cursor {
-  readonly shard: number;
-  readonly after: string | undefined;
-}
-
-function parseToken(token: string | undefined): Cursor {
-  if (token === undefined) return { shard: 0, after: undefined };
-  const colon = token.indexOf(":");
-  const after = token.slice(colon + 1);
-  return { shard: Number(token.slice(0, colon)), after: after === "" ? undefined : after };
+/** Behind the last of these. There may be nothing there. */
+function placeOf(found: readonly PageMessage[]): RetainedPosition | undefined {
+  const last = found.at(-1);
+  return last && { shard: last.shard, topic: last.topic };
 }

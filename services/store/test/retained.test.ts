@@ -1,4 +1,4 @@
-import type { Offset } from "@canopy/store";
+import type { Offset, RetainedPosition } from "@canopy/store";
 import { describe, expect, test } from "vitest";
 import { SHARDS, settled, startedWorld } from "./harness.ts";
 
@@ -107,6 +107,25 @@ describe("retained values for a subscriber", () => {
     expect(await retained(world, "r/3", 7)).toEqual(["r/3=v"]);
   });
 
+  test("they go on behind any value of a page, also one that is gone", async () => {
+    const world = await startedWorld();
+    world.register(1);
+    const names = Array.from({ length: 50 }, (_, i) => `r/${i}`);
+    for (const topic of names) world.publish(1, { topic, payload: "v", retain: true });
+    await settled();
+    const request = { filter: "r/+", upTo: EVERYTHING, messages: 100, bytes: 1e6 };
+    const all = (await world.shards.retained({ ...request, after: undefined })).messages;
+    for (const [i, { shard, topic }] of all.entries()) {
+      if (i % 7 !== 0) continue;
+      world.publish(1, { topic, payload: "", retain: true });
+      await settled();
+      const rest = await world.shards.retained({ ...request, after: { shard, topic } });
+      expect(rest.messages.map((one) => one.topic)).toEqual(
+        all.slice(i + 1).map((one) => one.topic),
+      );
+    }
+  });
+
   test("only those up to the given offset: later ones come live", async () => {
     const world = await startedWorld();
     world.register(1);
@@ -188,7 +207,7 @@ async function retained(
   upTo = EVERYTHING,
 ): Promise<string[]> {
   const found: string[] = [];
-  let after: string | undefined;
+  let after: RetainedPosition | undefined;
   do {
     const page = await world.shards.retained({ filter, upTo, after, messages, bytes: 1e6 });
     expect(page.messages.length).toBeLessThanOrEqual(messages);

@@ -1,5 +1,11 @@
+import { LazyMap } from "@canopy/base";
 import { DELIVERY } from "@canopy/connection";
-import { type DeliveryChanges, SessionError, type Unfinished } from "@canopy/session";
+import {
+  type DeliveryChanges,
+  type RetainedProgress,
+  SessionError,
+  type Unfinished,
+} from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Prepared } from "./outbox.ts";
@@ -16,7 +22,7 @@ interface Changes {
 }
 
 /**
- * QoS 2 deliveries of durable sessions: packet identifiers, PUBREC and PUBCOMP are committed to the
+ * Deliveries of durable sessions at QoS 2, and of retained values: packet identifiers, PUBREC and PUBCOMP are committed to the
  * session state, all that came in a turn by one command, before what follows from them leaves.
  */
 export class Deliveries {
@@ -82,11 +88,18 @@ export class Deliveries {
   #committed({ client, received, assigned }: Changes): void {
     // also where they can't be sent any more: they come behind all that was sent [MQTT-4.6.0-1]
     for (const { delivery } of assigned) client.connection.window.sentLate(delivery);
+    for (const { stream, delivery, topic } of assigned) {
+      const { shard } = delivery;
+      if (stream !== undefined)
+        client.outbox.retained.committed(stream, { shard, topic: topic.name });
+    }
     if (client.ended) return;
     for (const delivery of received) {
       if (delivery.state === DELIVERY.receiving) client.connection.release(delivery);
     }
     for (const prepared of assigned) client.outbox.publish(prepared, false);
+    // who sends retained values may wait for this
+    if (assigned.some(({ stream }) => stream !== undefined)) client.outbox.pump();
     client.touch();
   }
 
@@ -122,5 +135,17 @@ function toCommand({ client, completed, received, assigned }: Changes): Delivery
     completed,
     received: received.map((delivery) => delivery.packetId),
     assigned: assigned.map(({ delivery }) => ({ ...toUnfinished(delivery), received: false })),
+    retainedAfter: placesOf(assigned),
   };
+}
+
+/** How far retained values have come with these: the last of each subscription. */
+function placesOf(assigned: readonly Prepared[]): RetainedProgress[] {
+  const places = new LazyMap<string, RetainedProgress>();
+  for (const { stream, delivery, topic } of assigned) {
+    if (stream?.isCurrent !== true) continue;
+    const { filter } = stream.sub;
+    places.set(filter, { filter, shard: delivery.shard, topic: topic.name });
+  }
+  return [...places.values()];
 }

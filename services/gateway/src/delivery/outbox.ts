@@ -5,6 +5,7 @@ import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import { Reader } from "./reader.ts";
 import { RetainedStreams } from "./retained.ts";
+import type { RetainedStream } from "./retained-stream.ts";
 import type { Sub, SubDelivery, Target } from "./sub.ts";
 
 /** Bytes waiting for a socket at which only acknowledgements and QoS 0 go on. */
@@ -20,7 +21,8 @@ interface Waiting {
   readonly idBytes: Buffer | undefined;
   readonly shard: number;
   readonly offset: number;
-  readonly retainedTopic: string | undefined;
+  /** Of a retained value. */
+  readonly stream: RetainedStream | undefined;
   /** A retained value, and a newer one has been sent. */
   outdated: boolean;
 }
@@ -32,6 +34,10 @@ export interface Prepared {
   readonly topic: Topic;
   readonly retain: boolean;
   readonly idBytes: Buffer | undefined;
+  /** Of a retained value whose packet identifier is being committed. */
+  readonly stream: RetainedStream | undefined;
+  /** A retained value, and a newer one has been sent. */
+  outdated: boolean;
 }
 
 /**
@@ -55,8 +61,8 @@ export class Outbox {
   readonly #gateway: Gateway;
   readonly #waiting = new Deque<Waiting>();
   #waitingBytes = 0;
-  /** Retained values among them, by topic name. */
-  readonly #waitingRetained = new LazyMap<string, Waiting[]>();
+  /** Retained values among them, and those whose identifier is being committed, by topic name. */
+  readonly #waitingRetained = new LazyMap<string, (Waiting | Prepared)[]>();
   #pumping = false;
 
   constructor(client: Client, gateway: Gateway) {
@@ -126,10 +132,10 @@ export class Outbox {
     idBytes: Buffer | undefined,
     shard: number,
     offset: number,
-    retainedTopic: string | undefined,
+    stream: RetainedStream | undefined,
   ): void {
     if (this.#waiting.size === 0 && this.room > 0) {
-      this.#start(sub, topic, qos, retain, idBytes, shard, offset, retainedTopic);
+      this.#start(sub, topic, qos, retain, idBytes, shard, offset, stream);
       return;
     }
     if (!this.#admit(sub)) return;
@@ -144,12 +150,15 @@ export class Outbox {
       idBytes,
       shard,
       offset,
-      retainedTopic,
+      stream,
       outdated: false,
     };
     this.#waitingBytes += copy.length;
     this.#waiting.push(waiting);
-    if (retainedTopic !== undefined) this.#noteRetained(retainedTopic, waiting);
+    if (stream !== undefined) {
+      stream.uncommitted++;
+      this.#noteRetained(waiting);
+    }
     this.#gateway.backpressure.queued(this.#client, this.#waiting.size, this.#waitingBytes);
   }
 
@@ -178,7 +187,7 @@ export class Outbox {
 
   /** PUBACK, or an error PUBREC: over. The packet identifier is free already. */
   finished(delivery: SubDelivery): void {
-    if (delivery.qos === 2 && this.#client.durable && delivery.offset !== 0) {
+    if (this.#client.durable && isCommitted(delivery)) {
       this.#gateway.deliveries.completed(this.#client, delivery.packetId);
     }
     this.#over(delivery);
@@ -246,6 +255,10 @@ export class Outbox {
   publish(prepared: Prepared, dup: boolean): void {
     const { delivery, record, topic } = prepared;
     const { writer } = this.#gateway;
+    if (prepared.stream !== undefined && !this.#isCurrent(prepared)) {
+      this.complete(delivery);
+      return;
+    }
     delivery.state = DELIVERY.sent;
     const alive = writer.begin(record, 0, record.length, false) || dup;
     const { packetId, qos } = delivery;
@@ -331,17 +344,20 @@ export class Outbox {
     this.#waitingRetained.delete(topic.name);
   }
 
-  #noteRetained(name: string, waiting: Waiting): void {
+  #noteRetained(waiting: Waiting | Prepared): void {
+    const { name } = waiting.topic;
     const others = this.#waitingRetained.get(name);
     if (others === undefined) this.#waitingRetained.set(name, [waiting]);
     else others.push(waiting);
   }
 
   /** Whether the value, taken from those that wait, is to be sent. */
-  #isCurrent(name: string, waiting: Waiting): boolean {
+  #isCurrent(waiting: Waiting | Prepared): boolean {
     if (waiting.outdated) return false;
-    const others = this.#waitingRetained.get(name) ?? [];
-    if (others.length > 1) others.shift();
+    const { name } = waiting.topic;
+    const all = this.#waitingRetained.get(name) ?? [];
+    const others = all.filter((other) => other !== waiting);
+    if (others.length > 0) this.#waitingRetained.set(name, others);
     else this.#waitingRetained.delete(name);
     return true;
   }
@@ -363,14 +379,17 @@ export class Outbox {
   #next(): void {
     const next = this.#waiting.shift() as Waiting;
     this.#waitingBytes -= next.record.length;
-    if (next.retainedTopic !== undefined && !this.#isCurrent(next.retainedTopic, next)) return;
+    if (next.stream !== undefined) {
+      next.stream.uncommitted--;
+      if (!this.#isCurrent(next)) return;
+    }
     const alive = this.#gateway.writer.begin(next.record, 0, next.record.length, false);
     if (!alive) {
       this.#settle(next.sub, next.shard, next.offset);
       return;
     }
-    const { sub, topic, qos, retain, idBytes, shard, offset, retainedTopic } = next;
-    this.#start(sub, topic, qos, retain, idBytes, shard, offset, retainedTopic);
+    const { sub, topic, qos, retain, idBytes, shard, offset, stream } = next;
+    this.#start(sub, topic, qos, retain, idBytes, shard, offset, stream);
   }
 
   #start(
@@ -381,20 +400,32 @@ export class Outbox {
     idBytes: Buffer | undefined,
     shard: number,
     offset: number,
-    retainedTopic: string | undefined,
+    stream: RetainedStream | undefined,
   ): void {
+    const retainedTopic = stream && topic.name;
     const delivery = new Delivery(qos, sub, shard, offset, retainedTopic, undefined);
     if (sub.shared && offset === 0 && qos === 1) delivery.record = this.#gateway.copyRecord();
-    this.#send(delivery, topic, retain, idBytes);
+    this.#send(delivery, topic, retain, idBytes, stream);
   }
 
-  #send(delivery: SubDelivery, topic: Topic, retain: boolean, idBytes: Buffer | undefined): void {
+  #send(
+    delivery: SubDelivery,
+    topic: Topic,
+    retain: boolean,
+    idBytes: Buffer | undefined,
+    stream?: RetainedStream,
+  ): void {
     const client = this.#client;
     const packetId = client.connection.window.add(delivery);
-    if (delivery.qos === 2 && client.durable && delivery.offset !== 0) {
+    if (client.durable && isCommitted(delivery)) {
       // the identifier is on disk before the PUBLISH leaves
       const record = this.#gateway.copyRecord();
-      this.#gateway.deliveries.assign(client, { delivery, record, topic, retain, idBytes });
+      const prepared = { delivery, record, topic, retain, idBytes, stream, outdated: false };
+      if (stream !== undefined) {
+        stream.uncommitted++;
+        this.#noteRetained(prepared);
+      }
+      this.#gateway.deliveries.assign(client, prepared);
       return;
     }
     delivery.state = DELIVERY.sent;
@@ -444,4 +475,12 @@ export class Outbox {
     }
     return false;
   }
+}
+
+/**
+ * Whether a durable session knows it from its packet identifier on. Those of retained values at
+ * QoS 1 too, because no cursor says which of them are finished.
+ */
+function isCommitted({ qos, offset, retainedTopic }: SubDelivery): boolean {
+  return offset !== 0 && (qos === 2 || retainedTopic !== undefined);
 }

@@ -2,7 +2,6 @@ import type { Timer } from "@canopy/base";
 import { type DoneRanges, type Progress, SessionError } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
-import type { Reader } from "./reader.ts";
 
 /** How far durable sessions have come, flushed for all of them in one command every so often. */
 export class ProgressFlush {
@@ -47,7 +46,10 @@ export class ProgressFlush {
     this.#dirty.clear();
     this.#flushing = true;
     this.#gateway.sessions.progress(batch).then(
-      () => this.#done(),
+      () => {
+        for (const client of clients) client.outbox.retained.told(true);
+        this.#done();
+      },
       (error: unknown) => {
         if (!(error instanceof SessionError && error.code === "closed")) {
           this.#gateway.logger.warn({ error }, "committing progress failed; trying again");
@@ -59,11 +61,11 @@ export class ProgressFlush {
   }
 
   /** What was not committed counts as changed; the release of one that has ended says all. */
-  #again(client: Client, { drained, retainedSent }: Progress): void {
+  #again(client: Client, { drained }: Progress): void {
     if (client.ended) return;
     for (const reader of client.outbox.readers) reader?.unflush();
     client.drainedFilters.unshift(...drained);
-    client.retainedSent.unshift(...retainedSent);
+    client.outbox.retained.told(false);
     this.#dirty.add(client);
   }
 
@@ -75,19 +77,19 @@ export class ProgressFlush {
 
 /** What has changed since the last time. */
 function takeProgress(client: Client): Progress {
-  return progressOf(client, (reader) => reader.changed);
+  return progressOf(client, false);
 }
 
 /** Where everything stands, whatever of that has been told before. */
 export function allProgress(client: Client): Progress {
-  return progressOf(client, () => true);
+  return progressOf(client, true);
 }
 
-function progressOf(client: Client, isTold: (reader: Reader) => boolean): Progress {
+function progressOf(client: Client, all: boolean): Progress {
   const cursors: number[] = [];
   const done: DoneRanges[] = [];
   for (const reader of client.outbox.readers) {
-    if (reader === undefined || !isTold(reader)) continue;
+    if (reader === undefined || !(all || reader.changed)) continue;
     cursors.push(reader.shard, reader.cursor);
     const ranges = reader.done();
     if (ranges !== undefined) done.push(ranges);
@@ -99,6 +101,6 @@ function progressOf(client: Client, isTold: (reader: Reader) => boolean): Progre
     cursors,
     done,
     drained: client.drainedFilters.splice(0),
-    retainedSent: client.retainedSent.splice(0),
+    ...client.outbox.retained.progress(all),
   };
 }

@@ -33,8 +33,9 @@ export function notHere(gateway: Gateway, incarnation: number, epoch: number): v
 
 /** Without its will: no connection was accepted with it. */
 function untouched(incarnation: number, epoch: number): ReleaseRequest {
-  const nothing = { cursors: [], done: [], drained: [], retainedSent: [], unfinished: [] };
-  return { incarnation, epoch, will: "drop", expiry: undefined, ...nothing };
+  const nothing = { cursors: [], done: [], drained: [], unfinished: [] };
+  const retained = { retainedAfter: [], retainedSent: [] };
+  return { incarnation, epoch, will: "drop", expiry: undefined, ...nothing, ...retained };
 }
 
 async function release(gateway: Gateway, client: Client, ending: Ending): Promise<void> {

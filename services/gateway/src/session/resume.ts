@@ -47,16 +47,12 @@ function sendAgain(
   const { record } = gateway.writer;
   record.set(body, 0, body.length);
   const { source: sub, retainedTopic } = delivery;
-  if (retainedTopic !== undefined || sub.shared) {
-    const isRetained = retainedTopic !== undefined || (record.retain && sub.retainAsPublished);
-    outbox.addResend({ delivery, record: body, topic, retain: isRetained, idBytes: sub.idBytes });
-    return;
-  }
   // as it was sent first: for all subscriptions that match it [MQTT-3.3.4-3]
-  const matching = client.subscriptions.matching(topic.name);
+  const matching = sub.shared ? [] : client.subscriptions.matching(topic.name);
   const { retainAsPublished, idBytes } = matching.length === 0 ? sub : mergeSubs(matching);
-  const retain = record.retain && retainAsPublished;
-  outbox.addResend({ delivery, record: body, topic, retain, idBytes });
+  const retain = retainedTopic !== undefined || (record.retain && retainAsPublished);
+  const rest = { stream: undefined, outdated: false };
+  outbox.addResend({ delivery, record: body, topic, retain, idBytes, ...rest });
 }
 
 /** Where a body is not needed (PUBREL is owed) or gone, undefined. */

@@ -1,9 +1,15 @@
 import { LazyMap } from "@canopy/base";
 import { REASON } from "@canopy/codec";
 import { DELIVERY, Delivery, type GrantedSubscription } from "@canopy/connection";
-import { type Opened, SessionError, type Subscription } from "@canopy/session";
+import {
+  type Opened,
+  type RetainedPosition,
+  SessionError,
+  type Subscription,
+} from "@canopy/session";
 import { matchesFilter, parseFilter, shardsOfFilter } from "@canopy/topic";
 import type { Client } from "../client.ts";
+import type { RetainedStream } from "../delivery/retained-stream.ts";
 import { Sub, type SubDelivery, type SubState } from "../delivery/sub.ts";
 import type { Gateway } from "../gateway.ts";
 import { resend } from "./resume.ts";
@@ -20,6 +26,8 @@ interface Change {
   readonly sub: Sub;
   /** As it was before; undefined for a new one. */
   readonly before: SubState | undefined;
+  /** Its retained values that were being sent, where they are asked for anew. */
+  readonly stream: RetainedStream | undefined;
 }
 
 /** The subscriptions of one connected session, changed one SUBSCRIBE or UNSUBSCRIBE at a time. */
@@ -30,7 +38,11 @@ export class Subscriptions {
   /** Unfinished deliveries of an earlier connection, in the order in which they were sent. */
   #unfinished: SubDelivery[] = [];
   /** Retained values that an earlier connection did not get to the end of. */
-  #retained: { sub: Sub; upTo: readonly number[] }[] = [];
+  #retained: {
+    sub: Sub;
+    upTo: readonly number[];
+    after: RetainedPosition | undefined;
+  }[] = [];
   #queue: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined = undefined;
 
@@ -63,16 +75,18 @@ export class Subscriptions {
     for (const subscription of opened.subscriptions) {
       const sub = this.#restored(subscription);
       sources.set(sub.filter, sub);
-      if (subscription.retainedUpTo !== undefined && !sub.draining) {
-        this.#retained.push({ sub, upTo: subscription.retainedUpTo });
-      }
+      const { retainedUpTo: upTo, retainedAfter: after } = subscription;
+      if (upTo !== undefined && !sub.draining) this.#retained.push({ sub, upTo, after });
     }
     const done = new Map(opened.done.map(({ shard, ranges }) => [shard, ranges]));
     const byShard = new Map<number, SubDelivery[]>();
     for (const entry of opened.unfinished) {
       const { qos, queue, shard, offset, packetId, received, source } = entry;
       const topic = source === "retained" ? queue : undefined;
-      const sub = sources.get(queue) ?? this.#nobody(queue);
+      const sub =
+        topic === undefined
+          ? (sources.get(queue) ?? this.#nobody(queue))
+          : new Sub(this.#client, topic, topic);
       const delivery: SubDelivery = new Delivery(qos, sub, shard, offset, topic, undefined);
       delivery.state = received ? DELIVERY.receiving : DELIVERY.assigning;
       this.#client.connection.window.restore(delivery, packetId);
@@ -108,7 +122,9 @@ export class Subscriptions {
       outbox.started = true;
       for (const sub of subs) this.#read(sub);
       for (const sub of subs) if (sub.shared) joinShare(this.#gateway, this.#client, sub);
-      for (const { sub, upTo } of this.#retained.splice(0)) outbox.retained.send(sub, upTo);
+      for (const { sub, upTo, after } of this.#retained.splice(0)) {
+        outbox.retained.send(sub, upTo, after);
+      }
       outbox.pump();
     });
   }
@@ -242,7 +258,7 @@ export class Subscriptions {
       sub.queued = durable && request.qos > 0;
       sub.set(request);
       this.#enter(sub);
-      return { request, sub, before: undefined };
+      return { request, sub, before: undefined, stream: undefined };
     }
     const before = known.state;
     if (durable && request.qos > 0 && !known.queued && !known.shared) {
@@ -253,11 +269,14 @@ export class Subscriptions {
       known.set(request);
     }
     this.#enter(known);
-    return { request, sub: known, before };
+    const { retained } = this.#client.outbox;
+    const stream = this.#wantsRetained(request, false) ? retained.forget(known) : undefined;
+    return { request, sub: known, before, stream };
   }
 
-  #undo({ sub, before }: Change): void {
+  #undo({ sub, before, stream }: Change): void {
     sub.passed = undefined;
+    if (stream !== undefined) this.#client.outbox.retained.remember(stream);
     if (before === undefined) {
       this.#drop(sub);
     } else {
@@ -282,14 +301,14 @@ export class Subscriptions {
     const result = await this.#gateway.sessions.subscribe({
       incarnation,
       epoch,
-      subscriptions: changes.map(({ request }) => ({
+      subscriptions: changes.map(({ request, before }) => ({
         filter: request.filter,
         qos: request.qos,
         noLocal: request.noLocal,
         retainAsPublished: request.retainAsPublished,
         retainHandling: request.retainHandling,
         subscriptionIdentifier: request.subscriptionIdentifier,
-        sendRetained: this.#wantsRetained(request, request.retainHandling === 1),
+        sendRetained: this.#wantsRetained(request, before === undefined),
       })),
     });
     for (const [i, { queued, starts }] of result.subscriptions.entries()) {
@@ -320,9 +339,6 @@ export class Subscriptions {
     else this.#read(sub);
     if (this.#wantsRetained(request, before === undefined)) {
       this.#client.outbox.retained.send(sub, heads);
-    } else if (this.#client.durable && this.#wantsRetained(request, true)) {
-      this.#client.retainedSent.push(sub.filter);
-      this.#client.progressed();
     }
   }
 
@@ -355,6 +371,7 @@ export class Subscriptions {
 
   #drop(sub: Sub): void {
     this.#subs.delete(sub.filter);
+    this.#client.outbox.retained.forget(sub);
     sub.active = false;
     sub.dropped = true;
     if (sub.shared) leaveShare(this.#gateway, this.#client, sub);
