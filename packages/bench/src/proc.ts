@@ -1,5 +1,6 @@
 /** What Linux says of a process in /proc. */
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 
 /** User and system CPU time in seconds. */
 export interface Cpu {
@@ -51,6 +52,22 @@ export function exactCpuOf(pid: number): number {
   if (sum > 0) return sum / 1e9;
   const { user, system } = cpuOf(pid);
   return user + system;
+}
+
+/** How long a process is watched at a time, and what it may use of that at rest, in ms. */
+const WATCH = 250;
+const REST = 5;
+const MOST_WATCHES = 80;
+
+/** Waits until a process does next to nothing any more, but not for ever. */
+export async function cpuRest(pid: number): Promise<void> {
+  let before = exactCpuOf(pid);
+  for (let i = 0; i < MOST_WATCHES; i++) {
+    await setTimeout(WATCH);
+    const now = exactCpuOf(pid);
+    if ((now - before) * 1000 < REST) return;
+    before = now;
+  }
 }
 
 /** 0 if the thread has just ended, or the kernel has no schedstat. */

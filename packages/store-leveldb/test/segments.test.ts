@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backgroundTimers } from "@canopy/base";
-import { type ShardStore, storedBody } from "@canopy/store";
+import { matchesFilter, type ShardStore, storedBody } from "@canopy/store";
 import { appendOf, change } from "@canopy/store/contract";
 import { ClassicLevel } from "classic-level";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -230,6 +230,41 @@ test("expired messages are not moved", async () => {
   expect(left.length).toBeLessThan(60);
   expect(left.filter((offset) => offset > 2 ** 32 + 1000)).toHaveLength(50);
   expect(await shard.stats(["rare"])).toMatchObject([{ messages: left.length }]);
+});
+
+test("retained values come from sealed segments and the present one, neighbours or not", async () => {
+  // the order of strings and that of bytes differ for the last two
+  const names = [...Array.from({ length: 300 }, (_, i) => `a/${i}`), "a/\u{1f600}", "a/\uff5e"];
+  const values = new Map<string, string>();
+  const set = async (topics: readonly string[], value: string) => {
+    const drafts = topics.map((topic) => ({ body: `${topic} ${value}`, retain: topic }));
+    await shard.append(appendOf(next, drafts));
+    next += drafts.length;
+    for (const topic of topics) values.set(topic, value);
+  };
+  await set(names, "old");
+  await append(1000, () => ["q"]);
+  await until(({ sealed, unsealed }) => sealed > 3 && unsealed === 1);
+  await set([names[5] as string, "a/\u{1f600}", "b"], "new");
+  const gone = names[7] as string;
+  await shard.append(change({ retained: [{ topic: gone, index: -1 }] }));
+  values.delete(gone);
+  for (const filter of ["a/+", "#", "a/299", "a/7", "+/1"]) {
+    for (const messages of [1000, 10, 3]) {
+      const found = new Map<string, string>();
+      let after: string | undefined;
+      do {
+        const page = await shard.retained(filter, shard.head, after, { messages, bytes: 1e6 });
+        for (const { topic, body } of page.messages) {
+          expect(found.has(topic)).toBe(false);
+          found.set(topic, Buffer.from(body).toString());
+        }
+        after = page.next;
+      } while (after !== undefined);
+      const wanted = [...values].filter(([topic]) => matchesFilter(filter, topic));
+      expect(found).toEqual(new Map(wanted.map(([topic, value]) => [topic, `${topic} ${value}`])));
+    }
+  }
 });
 
 test("retained values, receipts, senders and progress outlive their segments", async () => {
