@@ -126,7 +126,7 @@ describe("retained values", () => {
   const at = (topic: string, filter = "f") => ({ filter, shard: 1, topic });
   const after = (g: Group, opened: Opened) => g.details(opened).subscriptions[0]?.retainedAfter;
 
-  test("[MQTT-4.3.3-1] are assigned an identifier and passed in one command", () => {
+  test("are assigned an identifier and passed in one command", () => {
     const g = new Group();
     const opened = g.open();
     g.subscribe(opened, [f]);

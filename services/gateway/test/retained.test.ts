@@ -101,7 +101,7 @@ function exactlyOnce(client: TestClient, until: (count: number) => boolean): str
 }
 
 describe("a durable session that breaks off while it is sent retained values", () => {
-  test("[MQTT-4.3.3-1] [MQTT-4.4.0-1] has each once at QoS 2", async () => {
+  test("[MQTT-4.4.0-1] has each once at QoS 2", async () => {
     const world = await World.start();
     await retain(world, 300, 2);
     const client = new TestClient(world, "c");

@@ -38,7 +38,7 @@ class Subscriber {
 }
 
 test.each(["the connection breaks", "kill -9"])(
-  "[MQTT-4.3.3-1] [MQTT-4.4.0-1] retained values of a durable session come once at QoS 2: %s",
+  "[MQTT-4.4.0-1] retained values of a durable session come once at QoS 2: %s",
   async (how) => {
     const broker = await startBroker();
     const publisher = await RawClient.connected(broker.tcp);
