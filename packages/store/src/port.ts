@@ -131,7 +131,7 @@ export interface RetainedMessage {
 
 export interface RetainedPage {
   readonly messages: readonly RetainedMessage[];
-  /** Give this as `after` to go on; undefined when there is no more. */
+  /** Give this as `after` to go on: the last topic of this page. Undefined when there is no more. */
   readonly next: string | undefined;
 }
 
@@ -190,8 +190,9 @@ export interface ShardStore {
   excess(queue: string, limits: { messages: number; bytes: number }): Promise<Offset>;
   /**
    * Retained values whose topic matches the filter (MQTT rules, `$` topics included only where the
-   * filter names them) and whose offset is at most `upTo`, in an order of the backend's choice that
-   * stays the same while paging. A value that changes meanwhile may come or be left out.
+   * filter names them) and whose offset is at most `upTo`, in an order of topics of the backend's
+   * choice that never changes. Those behind the topic `after`, which is one that a page has brought,
+   * and need not be there any more. A value that changes meanwhile may come or be left out.
    */
   retained(
     filter: string,
