@@ -9,8 +9,13 @@ export class NoBase extends Error {}
 /** Milliseconds; far more than linking takes. */
 const LONGEST_INSTALL = 90_000;
 
-/** What the broker is made of, and nothing else. */
+/**
+ * What the broker is made of, and nothing else. How it is started belongs to it: Node's options stand
+ * in the start script (see `nodeOptions`).
+ */
 const BROKER = [
+  "package.json",
+  "scripts/bootstrap.mjs",
   "pnpm-lock.yaml",
   "packages",
   "services",
@@ -21,8 +26,12 @@ const BROKER = [
 ];
 
 function git(...args: readonly string[]): string {
+  return gitIn(root, ...args);
+}
+
+function gitIn(cwd: string, ...args: readonly string[]): string {
   const stdio: StdioOptions = ["ignore", "pipe", "pipe"];
-  return execFileSync("git", [...args], { cwd: root, encoding: "utf8", stdio }).trim();
+  return execFileSync("git", [...args], { cwd, encoding: "utf8", stdio }).trim();
 }
 
 /** The commit of a revision; without one, that before what is in the tree (see `options.base`). */
@@ -45,8 +54,8 @@ export function describeCommit(commit: string): string {
 }
 
 /** Whether the broker of the tree differs from the commit's. */
-export function hasChangedSince(commit: string): boolean {
-  return git("diff", "--name-only", commit, "--", ...BROKER) !== "";
+export function hasChangedSince(commit: string, tree: string = root): boolean {
+  return gitIn(tree, "diff", "--name-only", commit, "--", ...BROKER) !== "";
 }
 
 /** Runs the work with the files of the commit and their dependencies, in a temporary folder. */
