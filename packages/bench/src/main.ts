@@ -1,7 +1,7 @@
 /** The benchmark's command line: `pnpm bench --help`. */
 import { writeFile } from "node:fs/promises";
 import { compare } from "./compare.ts";
-import { fairness, fairnessTable } from "./fairness.ts";
+import { fairness, fairnessTable } from "./fairness/fairness.ts";
 import { growth, growthTable } from "./growth/growth.ts";
 import { guard, guardTable } from "./guard/guard.ts";
 import { NoBase } from "./guard/revision.ts";
