@@ -245,8 +245,8 @@ export class Nemesis {
       const node = this.#sim.node(name);
       // Of one that is wiped, or will be, nothing is left; one without anything is in no configuration.
       if (id === replica || node?.diskId !== disk) return true;
-      const shadow = node?.groups.get(group)?.shadow;
-      if (shadow?.id !== id) return false;
+      const shadow = node?.shadow(group, id);
+      if (shadow === undefined) return true;
       const { hardState, log } = shadow.durable;
       const settled = Math.max(hardState.commit, log.base);
       return settled === 0 || settled >= change;

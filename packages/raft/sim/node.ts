@@ -234,7 +234,7 @@ export class SimNode {
       ...(assignment === undefined ? {} : { bootstrap: assignment }),
     });
     if (!life.alive) return;
-    const shadow = this.#shadow(group, handle.status.replica);
+    const shadow = this.shadow(group, handle.status.replica);
     if (shadow === undefined) throw new Error(`no shadow of group ${group}`);
     this.groups.set(group, { handle, machine, shadow });
   }
@@ -249,7 +249,7 @@ export class SimNode {
       let shadow = current.get(group);
       if (shadow === undefined) {
         const replica = this.storage?.groups.get(group)?.replica;
-        shadow = replica === undefined ? undefined : this.#shadow(group, replica);
+        shadow = replica === undefined ? undefined : this.shadow(group, replica);
         if (shadow === undefined) throw new Error(`no shadow of group ${group}`);
         current.set(group, shadow);
       }
@@ -301,7 +301,7 @@ export class SimNode {
   }
 
   #create(group: GroupId, replica: ReplicaId, snapshot: SnapshotMeta): ReplicaShadow {
-    const known = this.#shadow(group, replica);
+    const known = this.shadow(group, replica);
     if (known !== undefined) return known;
     const shadow = new ReplicaShadow(group, replica, this.name, snapshot);
     this.#shadows.set(`${group}/${replica}`, shadow);
@@ -311,14 +311,15 @@ export class SimNode {
     return shadow;
   }
 
-  #shadow(group: GroupId, replica: ReplicaId): ReplicaShadow | undefined {
+  /** Of a replica on the present disk, also while the node is down. */
+  shadow(group: GroupId, replica: ReplicaId): ReplicaShadow | undefined {
     return this.#shadows.get(`${group}/${replica}`);
   }
 
   /** What a start found against what was said to be on the disk. */
   #recovered(storage: RaftStorage): void {
     for (const [group, { replica, log }] of storage.groups) {
-      const shadow = this.#shadow(group, replica);
+      const shadow = this.shadow(group, replica);
       const state = shadow?.matches(log);
       if (shadow === undefined || state === undefined) {
         const { hardState, snapshot, entries } = log;

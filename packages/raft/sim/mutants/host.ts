@@ -71,12 +71,6 @@ export const hostMutants: readonly Mutant[] = [
     replace: "    this.#known = members;\n    if (this.#isWhole) this.#done.resolve(members);\n",
   },
   {
-    name: "a first member begins with those that it has met, because others have begun",
-    file: "host/founding.ts",
-    find: "} else if (!this.#isWhole || !agrees(members, this.#known)) {",
-    replace: "} else if (!agrees(members, this.#known)) {",
-  },
-  {
     name: "the first members agree who they are, and not on which disks",
     file: "host/founding.ts",
     find: "return [...some].every(([id, { disk }]) => (others.get(id)?.disk ?? disk) === disk);",
