@@ -121,6 +121,12 @@ export class SimDisk {
         this.#operate(life, `write ${path} ${position}+${bytes.length}`, operation, () =>
           this.#write(inode, bytes, position),
         ),
+      truncate: (size) =>
+        this.#operate(life, `truncate ${path} ${size}`, operation, () => {
+          this.#spoil("truncate");
+          this.#reserve(size - inode.size);
+          inode.truncate(size);
+        }),
       sync: () => this.#sync(life, inode, path),
       close: () => this.#operate(life, `close ${path}`, operation, () => undefined),
     };
