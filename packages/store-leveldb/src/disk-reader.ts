@@ -9,25 +9,26 @@ const RUN_BYTES = 16 * 2 ** 20;
 /** Per message of a run in memory, and per run. */
 const RUN_ENTRY = 16;
 const RUN_OVERHEAD = 400;
-/** Records asked for at once: few while they are large, more while they are small. */
-const SMALLEST_BATCH = 8;
-const LARGEST_FIRST_BATCH = 64;
+/** Records asked for at once: few until it is known that they are small. */
+const FIRST_BATCH = 4;
 const LARGEST_BATCH = 256;
+/** What a batch may bring if its records are like those before. */
 const BATCH_BYTES = 2 ** 20;
+
+/** What is needed of the database. */
+export type Readable = Pick<Database, "get" | "getMany">;
 
 /** Reads records and runs, through caches. */
 export class DiskReader {
-  readonly #database: Database;
+  readonly #database: Readable;
   readonly #records: RecordCache;
   readonly #runs: ByteCache<string, Run> = new ByteCache(
     RUN_BYTES,
     (run) => run.offsets.length * RUN_ENTRY + RUN_OVERHEAD,
     true,
   );
-  /** Bytes of a record in the last batch, on average. */
-  #recordBytes = BATCH_BYTES;
 
-  constructor(database: Database, records: RecordCache) {
+  constructor(database: Readable, records: RecordCache) {
     this.#database = database;
     this.#records = records;
   }
@@ -67,8 +68,9 @@ export class DiskReader {
     places: readonly number[],
     visit: (index: number, record: StoredRecord | undefined) => void,
   ): Promise<void> {
-    const fitting = Math.floor(BATCH_BYTES / this.#recordBytes);
-    let batch = Math.max(SMALLEST_BATCH, Math.min(fitting, LARGEST_FIRST_BATCH));
+    let batch = FIRST_BATCH;
+    let largest = 1;
+    let seen = -1;
     for (let at = 0; at < places.length; ) {
       const cached = this.#records.get(places[at] as number, places[at + 1] as number);
       if (cached !== undefined) {
@@ -76,23 +78,31 @@ export class DiskReader {
         at += 2;
         continue;
       }
+      // What was seen says little about another segment: it is from another time.
+      if (places[at] !== seen) batch = Math.min(batch, FIRST_BATCH);
+      seen = places[at] as number;
       const end = this.#missingUntil(places, at, batch);
-      const bytes = await this.#load(places, at, end, visit);
-      if (bytes < BATCH_BYTES) batch = Math.min(batch * 2, LARGEST_BATCH);
+      largest = Math.max(largest, await this.#load(places, at, end, visit));
+      batch = Math.min(batch * 2, LARGEST_BATCH, Math.ceil(BATCH_BYTES / largest));
       at = end;
     }
   }
 
-  /** The end of what must be loaded from here, at most `batch` records. */
+  /**
+   * The end of what must be loaded from here: at most `batch` records, and beyond the first few only
+   * those of one segment, which is bounded whatever its records are like.
+   */
   #missingUntil(places: readonly number[], from: number, batch: number): number {
     let end = from + 2;
     while (end < places.length && end < from + batch * 2) {
+      if (end >= from + FIRST_BATCH * 2 && places[end] !== places[from]) break;
       if (this.#records.get(places[end] as number, places[end + 1] as number) !== undefined) break;
       end += 2;
     }
     return end;
   }
 
+  /** Returns the bytes of the largest. */
   async #load(
     places: readonly number[],
     from: number,
@@ -104,19 +114,18 @@ export class DiskReader {
       keys.push(pairKey("record", places[at] as number, places[at + 1] as number));
     }
     const values = await this.#database.getMany(keys);
-    let bytes = 0;
+    let largest = 0;
     values.forEach((value, i) => {
       const at = from + i * 2;
       if (value === undefined) {
         visit(at / 2, undefined);
         return;
       }
-      bytes += value.length;
+      largest = Math.max(largest, value.length);
       const record = decodeRecord(value);
       this.#records.wasRead(places[at] as number, places[at + 1] as number, record);
       visit(at / 2, record);
     });
-    this.#recordBytes = Math.max(1, bytes / keys.length);
-    return bytes;
+    return largest;
   }
 }

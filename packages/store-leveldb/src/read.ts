@@ -7,8 +7,8 @@ import type { ShardState } from "./shard-state.ts";
 
 const NOTHING = Buffer.alloc(0);
 /**
- * A message that is given away keeps its whole record in memory. When a read has kept so many times
- * the bytes that it may bring, it copies what it takes from further records.
+ * A message that is given away keeps its whole record in memory. What is kept beside the messages may
+ * be so many times their bytes, and so many times what the read may bring; the rest is copied.
  */
 const KEPT = 4;
 /** How often a read starts again because what it wanted was moved meanwhile. */
@@ -187,7 +187,7 @@ function addBodies(
     const to = part.start + (part.ends[index] as number);
     const queues = picked.queues[i] as readonly number[];
     if (isCopied) {
-      const start = copies.add(record.bytes, from, to);
+      const start = copies.add(i, record.bytes, from, to);
       messages.push({ offset, bytes: copies.bytes, start, end: copies.length, queues });
     } else messages.push({ offset, bytes: record.bytes, start: from, end: to, queues });
   }
@@ -204,30 +204,38 @@ class Copies {
   bytes: Buffer = NOTHING;
   length = 0;
   readonly #picked: Picked;
-  /** Bytes of records that may still be kept beside what is wanted of them. */
-  #room: number;
+  readonly #mostKept: number;
+  /** Bytes of the messages so far, and of records that are kept beside them. */
+  #wanted = 0;
+  #unwanted = 0;
 
   constructor(picked: Picked, mostKept: number) {
     this.#picked = picked;
-    this.#room = mostKept;
+    this.#mostKept = mostKept;
   }
 
   /** Whether that much is to be copied out of the record, rather than to keep it. */
   isNeeded(record: StoredRecord, wanted: number): boolean {
-    const unwanted = record.bytes.length - wanted;
-    if (unwanted > this.#room) return true;
-    this.#room -= unwanted;
+    this.#wanted += wanted;
+    const unwanted = this.#unwanted + record.bytes.length - wanted;
+    if (unwanted > Math.min(this.#wanted * KEPT, this.#mostKept)) return true;
+    this.#unwanted = unwanted;
     return false;
   }
 
-  /** Returns where it begins; it ends at `length`. */
-  add(source: Buffer, from: number, to: number): number {
+  /** Of the message with this index; returns where it begins, it ends at `length`. Throws `corrupt`. */
+  add(index: number, source: Buffer, from: number, to: number): number {
     if (this.bytes === NOTHING) {
-      const { sizes } = this.#picked;
-      this.bytes = Buffer.allocUnsafeSlow(sizeOf(this.#picked, 0, sizes.length));
+      const rest = sizeOf(this.#picked, index, this.#picked.sizes.length);
+      this.bytes = Buffer.allocUnsafeSlow(rest);
     }
     const start = this.length;
-    this.length += source.copy(this.bytes, start, from, to);
+    this.length += to - from;
+    if (this.length > this.bytes.length) {
+      const offset = this.#picked.offsets[index];
+      throw corrupt(`the message at offset ${offset} is larger than the index says`);
+    }
+    source.copy(this.bytes, start, from, to);
     return start;
   }
 }

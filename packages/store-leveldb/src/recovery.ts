@@ -14,6 +14,13 @@ const OPENING_MARGIN = 2 ** 20;
 /** What is needed of the database. */
 export type Repairable = Pick<Database, "folder" | "reopen" | "write" | "room" | "logBytes">;
 
+export interface RecoveryEvents {
+  /** Writing is possible again. */
+  readonly onRepaired: () => void;
+  /** The disk has become nearly full. */
+  readonly onLow: () => void;
+}
+
 /**
  * What happens when LevelDB fails to write. Its log then ends in the middle of a record, or it
  * refuses all further writes (after a failed sync or compaction), so the database must be closed and
@@ -28,8 +35,7 @@ export class Recovery implements WriteGuard {
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #reserve: number;
-  /** Writing is possible again. */
-  readonly #onRepaired: () => void;
+  readonly #events: RecoveryEvents;
   #broken: StoreError | undefined;
   /** Keys that may have survived though writing them failed. */
   #doubtful: Buffer[] = [];
@@ -45,13 +51,13 @@ export class Recovery implements WriteGuard {
     database: Repairable,
     time: { clock: Clock; timers: Timers },
     reserve: number,
-    onRepaired: () => void,
+    events: RecoveryEvents,
   ) {
     this.#database = database;
     this.#clock = time.clock;
     this.#timers = time.timers;
     this.#reserve = reserve;
-    this.#onRepaired = onRepaired;
+    this.#events = events;
   }
 
   /** Whether appends are refused for lack of room. */
@@ -104,7 +110,7 @@ export class Recovery implements WriteGuard {
         this.#doubtful = [];
         this.#broken = undefined;
         this.#roomSeen = Number.NEGATIVE_INFINITY;
-        this.#onRepaired();
+        this.#events.onRepaired();
         return;
       }
     } catch (error) {
@@ -142,9 +148,11 @@ export class Recovery implements WriteGuard {
     const room = this.#database.room();
     if (room === undefined) return;
     const needed = Math.min(this.#reserve, room.total / 4);
+    const wasLow = this.#low !== undefined;
     this.#low =
       room.free >= needed
         ? undefined
         : new StoreError("full", `only ${room.free} bytes are free in ${this.#database.folder}`);
+    if (!wasLow && this.#low !== undefined) this.#events.onLow();
   }
 }

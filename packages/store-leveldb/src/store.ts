@@ -125,9 +125,12 @@ export class LevelStore implements Store {
       database,
       { clock, timers },
       options.reserveBytes ?? 128 * MIB,
-      () => {
-        this.#committer.retry();
-        this.#upkeep.resume();
+      {
+        onRepaired: () => {
+          this.#committer.retry();
+          this.#upkeep.resume();
+        },
+        onLow: () => this.#upkeep.resume(),
       },
     );
     const logger = options.logger ?? silentLogger;

@@ -135,7 +135,7 @@ export class Upkeep {
     if (failure.code !== "closed") this.#options.onError(failure);
   }
 
-  /** Writing is possible again. */
+  /** Writing is possible again, or the disk has become nearly full. */
   resume(): void {
     for (const care of this.#cares.values()) this.#want(care);
   }

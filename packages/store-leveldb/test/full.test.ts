@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
+import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { backgroundTimers } from "@canopy/base";
 import { type ShardStore, storedBody } from "@canopy/store";
 import { appendOf } from "@canopy/store/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -161,4 +162,65 @@ describe.skipIf(obstacle !== undefined)("a full disk", () => {
     for (let i = 0; i < 100; i++) await writer.appendEventually();
     await writer.check();
   }, 60_000);
+
+  test("what waits to be rewritten waits no longer when the disk becomes nearly full", async () => {
+    let waiting = 0;
+    // What was trimmed is written down a second later, which looks after the segments, too.
+    let floors = 0;
+    store = await open({
+      segmentBytes: MIB / 2,
+      reserveBytes: 16 * MIB,
+      rewriteDelay: 100_000,
+      timers: {
+        set: (ms, run) => {
+          if (ms > 50_000) {
+            waiting++;
+            return { cancel: () => {} };
+          }
+          return backgroundTimers.set(ms, () => {
+            floors++;
+            run();
+          });
+        },
+      },
+    });
+    const shard = await store.open(0, 1);
+    let next = 2 ** 32 + 1;
+    for (let i = 0; i < 100; i++) {
+      const body = randomBytes(60_000);
+      await shard.append(
+        appendOf(next, [
+          { body, queues: ["q"] },
+          { body: "rare", queues: ["rest"] },
+        ]),
+      );
+      next += 2;
+    }
+    await until(() => store.counts().unsealed === 1);
+    const before = store.counts().sealed;
+    expect(before).toBeGreaterThan(5);
+    await shard.trim("q", next - 3);
+    await until(() => waiting > 0 && floors > 0);
+    expect(store.counts().sealed).toBe(before);
+    const { bavail, bsize } = await statfs(folder);
+    await writeFile(join(folder, "filler"), Buffer.alloc(bavail * bsize - 12 * MIB));
+    // Looking at the room again takes a moment, and somebody who wants some.
+    const refused = () =>
+      shard.append(appendOf(next++, [{ body: "x" }])).then(
+        () => false,
+        ({ code }: { code: string }) => code === "full",
+      );
+    await until(refused);
+    await until(() => store.counts().sealed < before / 2);
+    const { messages } = await shard.read([{ queue: "rest", after: 0 }], ALL);
+    expect(messages).toHaveLength(100);
+  }, 60_000);
 });
+
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await isTrue()) return;
+    await sleep(10);
+  }
+  throw new Error("it does not come");
+}
