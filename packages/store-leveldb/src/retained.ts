@@ -184,9 +184,8 @@ function nextTopics(
     const isThere = after === undefined && (state.retained.get(filter) ?? upTo + 1) <= upTo;
     return { topics: isThere ? [filter] : [], looked: 1, next: undefined };
   }
-  // "a/#" also matches "a", so the separator is not part of the prefix.
-  const prefix = filter.slice(0, Math.max(wildcard - 1, 0));
-  const found = state.retained.range(after, prefix, SLICE);
+  const range = state.retained.range(after, filter.slice(0, wildcard), SLICE);
+  const found = [...parentOf(state, filter, wildcard, after), ...range];
   const topics: string[] = [];
   let first = 0;
   let last = 0;
@@ -197,6 +196,19 @@ function nextTopics(
     topics.push(topic);
     if (topics.length === limit) return { topics, looked: last - first + 1, next: topic };
   }
-  const next = found.length < SLICE ? undefined : found.at(-1)?.[0];
+  const next = range.length < SLICE ? undefined : range.at(-1)?.[0];
   return { topics, looked: last - first + 1, next };
+}
+
+/** "a/#" also matches "a", which stands before all that begin with "a/", but not next to them. */
+function parentOf(
+  state: ShardState,
+  filter: string,
+  wildcard: number,
+  after: string | undefined,
+): [string, Offset][] {
+  if (filter[wildcard] !== "#" || wildcard === 0) return [];
+  const parent = filter.slice(0, wildcard - 1);
+  const offset = state.retained.get(parent);
+  return offset === undefined || (after !== undefined && after >= parent) ? [] : [[parent, offset]];
 }
