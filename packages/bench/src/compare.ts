@@ -1,7 +1,8 @@
 /** `bench run`: every scenario with every broker. */
 import { BROKER_NAMES, type BrokerName } from "./brokers/broker.ts";
 import { isInstalled } from "./brokers/index.ts";
-import { type Options, UsageError } from "./options.ts";
+import { choose } from "./choose.ts";
+import type { Options } from "./options.ts";
 import { scenarios } from "./scenarios/index.ts";
 import type { Row } from "./scenarios/row.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
@@ -17,15 +18,6 @@ export interface Result {
   readonly values: readonly number[];
 }
 
-export function chosen(names: readonly string[]): readonly Scenario[] {
-  const unknown = names.find((name) => !scenarios.some((one) => one.name === name));
-  if (unknown !== undefined) {
-    const known = scenarios.map(({ name }) => name).join(", ");
-    throw new UsageError(`no scenario ${unknown}; there are: ${known}`);
-  }
-  return names.length === 0 ? scenarios : scenarios.filter(({ name }) => names.includes(name));
-}
-
 /** Brokers take turns, so that what else the machine does meets them alike. */
 export async function compare(
   options: Options,
@@ -35,7 +27,7 @@ export async function compare(
   const brokers = BROKER_NAMES.filter(
     (name) => (options.brokers?.includes(name) ?? true) && isInstalled(name),
   );
-  for (const scenario of chosen(options.scenarios)) {
+  for (const scenario of choose(scenarios, options.scenarios)) {
     const able = brokers.filter((name) => scenario.without?.includes(name) !== true);
     const runs = new Map<BrokerName, Row[]>(able.map((name) => [name, []]));
     for (let i = 0; i < options.repeat; i++) {

@@ -24,7 +24,7 @@ export function divideCores([broker, ...others]: readonly number[]): Cores {
 
 /** The cores that this process may use; nothing is pinned where there is no taskset. */
 export function defaultCores(): Cores {
-  if (spawnSync("taskset", ["--version"]).error === undefined) {
+  if (process.platform === "linux" && spawnSync("taskset", ["--version"]).error === undefined) {
     const status = readFileSync("/proc/self/status", "utf8");
     return divideCores(parseCores(/^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1] ?? ""));
   }

@@ -1,14 +1,18 @@
 /** The benchmark's command line: `pnpm bench --help`. */
 import { writeFile } from "node:fs/promises";
+import { BROKER_NAMES } from "./brokers/broker.ts";
+import { isInstalled } from "./brokers/index.ts";
 import { compare } from "./compare.ts";
 import { fairness, fairnessTable } from "./fairness/fairness.ts";
 import { growth, growthTable } from "./growth/growth.ts";
+import { readSeries } from "./growth/read.ts";
+import { growthSvg } from "./growth/svg.ts";
 import { guard, guardTable } from "./guard/guard.ts";
 import { NoBase } from "./guard/revision.ts";
 import { describeMachine, machineText } from "./machine.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
+import { preflight, requireWritable, scenariosOf } from "./preflight.ts";
 import { detailTable, summaryTable } from "./report.ts";
-import { scenarios } from "./scenarios/index.ts";
 
 const EXIT_USAGE = 2;
 /** Nothing was wrong, and nothing was found out. */
@@ -19,7 +23,9 @@ async function main(): Promise<void> {
   if (options === undefined) {
     process.stdout.write(help);
   } else if (options.scenarios.includes("list")) {
-    for (const { name } of scenarios) process.stdout.write(`${name}\n`);
+    for (const { name } of scenariosOf[options.command]) process.stdout.write(`${name}\n`);
+  } else if (options.from !== undefined && options.svg !== undefined) {
+    await draw(options.from, options.svg);
   } else {
     await run(options);
   }
@@ -37,8 +43,13 @@ interface Outcome {
 
 const commands: Readonly<Record<Options["command"], (options: Options) => Promise<Outcome>>> = {
   run: async (options) => {
+    // One that was asked for by name would have been refused.
+    const missing = BROKER_NAMES.filter((name) => !isInstalled(name));
+    if (options.brokers === undefined && missing.length > 0) {
+      print(`not installed, so left out: ${missing.join(", ")}\n`);
+    }
     const results = await compare(options, (some) => print(detailTable(some)));
-    print(summaryTable(results));
+    if (results.some(({ broker }) => broker === "canopy")) print(summaryTable(results));
     const wrong = results.filter(({ broker, row }) => broker === "canopy" && row.faults !== "");
     return { results, isWrong: wrong.length > 0 };
   },
@@ -60,7 +71,15 @@ const commands: Readonly<Record<Options["command"], (options: Options) => Promis
   },
 };
 
+async function draw(from: readonly string[], svg: string): Promise<void> {
+  const all = await readSeries(from);
+  await requireWritable("svg", svg);
+  await writeFile(svg, growthSvg(all));
+  print(`${svg}: ${all.map(({ name }) => name).join(", ")}`);
+}
+
 async function run(options: Options): Promise<void> {
+  await preflight(options);
   const machine = await describeMachine();
   print(machineText(machine));
   const { results, isWrong } = await commands[options.command](options);
@@ -75,9 +94,10 @@ main().catch((error: unknown) => {
     process.stderr.write(`*** bench guard is SKIPPED: ${error.message} ***\n`);
     process.exit(EXIT_SKIPPED);
   }
-  const text = error instanceof UsageError ? `${error.message}\n\n${help}` : errorText(error);
+  const isUsage = error instanceof UsageError;
+  const text = isUsage ? `${error.message}\n(--help says what there is)` : errorText(error);
   process.stderr.write(`bench: ${text}\n`);
-  process.exit(error instanceof UsageError ? EXIT_USAGE : 1);
+  process.exit(isUsage ? EXIT_USAGE : 1);
 });
 
 function errorText(error: unknown): string {

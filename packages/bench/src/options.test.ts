@@ -14,8 +14,8 @@ test("what is usual", () => {
 
 test("lists, numbers and commands", () => {
   const flags = ["--scenario", "qos0,qos1", "--scenario", "idle", "--brokers", "aedes,canopy"];
-  expect(readOptions(["growth", ...flags, "--max", "1000"])).toMatchObject({
-    command: "growth",
+  expect(readOptions(["fairness", ...flags, "--max", "1000"])).toMatchObject({
+    command: "fairness",
     scenarios: ["qos0", "qos1", "idle"],
     brokers: ["aedes", "canopy"],
     max: 1000,
@@ -30,13 +30,53 @@ test("quick is shorter, unless it is told otherwise", () => {
   });
 });
 
-test.each([[["--seconds", "0"]], [["--brokers", "no"]], [["run", "growth"]], [["--no"]]])(
-  "%j is refused",
-  (argv) => {
-    expect(() => readOptions(argv)).toThrow(UsageError);
-  },
-);
+test.each([
+  [["--seconds", "0"]],
+  [["--seconds", "Infinity"]],
+  [["--repeat", "1.5"]],
+  [["--generators", "2.5"]],
+  [["growth", "--max", "1e3.5"]],
+  [["--brokers", "no"]],
+  [["growth", "--brokers", "canopy,aedes"]],
+  [["--tree", ".", "--brokers", "aedes"]],
+  [["run", "growth"]],
+  [["no"]],
+  [["--no"]],
+])("%j is refused", (argv) => {
+  expect(() => readOptions(argv)).toThrow(UsageError);
+});
 
-test("help", () => {
-  expect(readOptions(["--help"])).toBeUndefined();
+test.each([
+  ["run", "--svg"],
+  ["run", "--max"],
+  ["run", "--base"],
+  ["run", "--from"],
+  ["fairness", "--generators"],
+  ["fairness", "--svg"],
+  ["growth", "--repeat"],
+  ["growth", "--base"],
+  ["guard", "--scenario"],
+  ["guard", "--brokers"],
+  ["guard", "--seconds"],
+  ["guard", "--tree"],
+])("%s %s would do nothing: it is refused, with what would do something", (command, flag) => {
+  expect(() => readOptions([command, flag, "1"])).toThrow(
+    new RegExp(`^${flag} does nothing in ${command}, which takes .*--json`),
+  );
+});
+
+test("drawing earlier results takes nothing but where they are and where to draw", () => {
+  const draw = ["growth", "--from", "a.json,b.json"];
+  expect(readOptions([...draw, "--svg", "c.svg"])).toMatchObject({
+    from: ["a.json", "b.json"],
+    svg: "c.svg",
+  });
+  expect(() => readOptions(draw)).toThrow(/--svg/);
+  expect(() => readOptions([...draw, "--svg", "c.svg", "--seconds", "1"])).toThrow(
+    /does nothing in growth --from/,
+  );
+});
+
+test.each(["--help", "-h"])("%s is help", (flag) => {
+  expect(readOptions(["guard", flag])).toBeUndefined();
 });

@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import type { Broker, BrokerName, BrokerOptions } from "./brokers/broker.ts";
+import { mainIn } from "./brokers/canopy.ts";
 import { startBroker } from "./brokers/index.ts";
 import { Generators } from "./generators.ts";
 import type { Bench } from "./measure.ts";
@@ -54,12 +54,11 @@ async function withBroker<T>(
   work: (broker: Broker) => Promise<T>,
 ): Promise<T> {
   return withTempFolder(async (folder) => {
-    const main = mainIn(options.tree);
     const broker = await startBroker[name]({
       ...settings,
       folder,
       cores: options.cores.broker,
-      ...(main !== undefined && { main }),
+      ...(options.tree !== undefined && { main: mainIn(options.tree) }),
     });
     try {
       return await work(broker);
@@ -80,8 +79,4 @@ async function withGenerators<T>(
   } finally {
     await generators.stop();
   }
-}
-
-function mainIn(tree: string | undefined): string | undefined {
-  return tree === undefined ? undefined : join(tree, "services", "standalone", "src", "main.ts");
 }

@@ -63,20 +63,46 @@ test("fairness runs, and nothing is lost", { timeout: 120_000 }, async () => {
   expect(output).toContain("caught up");
 });
 
-test("growth runs, and draws", { timeout: 240_000 }, async () => {
-  const svg = join(folder, "growth.svg");
-  const { code, output } = await bench("growth", ...SHORT, "--max", "1000", "--svg", svg);
+test("growth runs, and draws; what it keeps gives the same drawing again", {
+  timeout: 240_000,
+}, async () => {
+  const [svg, json, again] = ["a.svg", "a.json", "b.svg"].map((name) => join(folder, name));
+  const keep = ["--svg", String(svg), "--json", String(json)];
+  const { code, output } = await bench("growth", ...SHORT, "--max", "1000", ...keep);
   if (code !== 0) throw new Error(output);
-  expect(await readFile(svg, "utf8")).toContain("offline sessions");
+  const drawn = await readFile(String(svg), "utf8");
+  expect(drawn).toContain("offline sessions");
+  const second = await bench("growth", "--from", String(json), "--svg", String(again));
+  if (second.code !== 0) throw new Error(second.output);
+  expect(await readFile(String(again), "utf8")).toBe(drawn);
 });
 
-test("an unknown scenario, broker or flag is refused with the help", async () => {
-  for (const args of [["--scenario", "no"], ["--brokers", "no"], ["--no"], ["no"]]) {
+test("what cannot be done is refused in a line, before anything is measured", async () => {
+  for (const args of [
+    ["--scenario", "no"],
+    ["fairness", "--scenario", "no"],
+    ["growth", "--scenario", "no"],
+    ["--brokers", "no"],
+    ["--tree", folder],
+    ["--json", join(folder, "no", "x.json")],
+    ["growth", "--svg", join(folder, "no", "x.svg")],
+    ["--svg", join(folder, "x.svg")],
+    ["--no"],
+    ["no"],
+  ]) {
     const { code, output } = await bench(...args);
-    expect(code).toBe(2);
-    expect(output).toContain("Commands");
+    expect({ args, code }).toEqual({ args, code: 2 });
+    expect(output).toMatch(/^bench: .+\n\(--help says what there is\)\n$/);
   }
 }, 60_000);
+
+test("each command lists its scenarios", async () => {
+  const { code, output } = await bench("fairness", "--scenario", "list");
+  expect({ code, output }).toEqual({
+    code: 0,
+    output: "publisher0\npublisher1\nfanout\ncatchup\n",
+  });
+});
 
 test("a guard that has nothing to compare with says so, which is no failure", async () => {
   const { code, output } = await bench("guard", "--base", "no-such-commit");

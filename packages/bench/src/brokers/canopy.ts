@@ -5,7 +5,10 @@ import { root } from "../temp-folder.ts";
 import type { Broker, BrokerOptions } from "./broker.ts";
 import { firstMatch } from "./first-match.ts";
 
-const sourceMain = join(root, "services", "standalone", "src", "main.ts");
+/** The broker's main file in a checkout. */
+export function mainIn(tree: string): string {
+  return join(tree, "services", "standalone", "src", "main.ts");
+}
 
 /** Node's options in `npm start` of the tree that has this main file. */
 export function nodeOptions(main: string): readonly string[] {
@@ -21,7 +24,7 @@ export async function startCanopy(options: BrokerOptions): Promise<Broker> {
     "--set",
     `${key}=${value}`,
   ]);
-  const main = options.main ?? sourceMain;
+  const main = options.main ?? mainIn(root);
   const child = start(
     process.execPath,
     [

@@ -1,4 +1,4 @@
-import type { BrokerName, BrokerOptions } from "../brokers/broker.ts";
+import type { BrokerOptions } from "../brokers/broker.ts";
 import { cpuRest, exactCpuOf } from "../proc.ts";
 import type { Figure, Point } from "./series.ts";
 import type { Setting } from "./setting.ts";
@@ -14,7 +14,6 @@ export interface Dimension {
   readonly settings: Pick<BrokerOptions, "durable" | "set">;
   /** Each size has a broker of its own; otherwise one is filled from size to size. */
   readonly isFresh?: boolean;
-  readonly without?: readonly BrokerName[];
   measure(setting: Setting, before: number, size: number): Promise<Point["figures"]>;
 }
 

@@ -1,6 +1,7 @@
 /** `bench growth`: cost against how much there is. */
 import { writeFile } from "node:fs/promises";
-import { type Options, UsageError } from "../options.ts";
+import { choose } from "../choose.ts";
+import type { Options } from "../options.ts";
 import { withBench } from "../session.ts";
 import { left, number, right, table } from "../table.ts";
 import { type Dimension, dimensions } from "./dimensions.ts";
@@ -14,7 +15,7 @@ export async function growth(
   progress: (text: string) => void,
 ): Promise<readonly Series[]> {
   const all: Series[] = [];
-  for (const dimension of chosen(options.scenarios)) {
+  for (const dimension of choose(dimensions, options.scenarios)) {
     const series = await measure(options, dimension, progress);
     all.push(series);
     report(series);
@@ -22,15 +23,6 @@ export async function growth(
     if (options.svg !== undefined) await writeFile(options.svg, growthSvg(all));
   }
   return all;
-}
-
-function chosen(names: readonly string[]): readonly Dimension[] {
-  const unknown = names.find((name) => !dimensions.some((one) => one.name === name));
-  if (unknown !== undefined) {
-    const known = dimensions.map(({ name }) => name).join(", ");
-    throw new UsageError(`no growth of ${unknown}; there are: ${known}`);
-  }
-  return names.length === 0 ? dimensions : dimensions.filter(({ name }) => names.includes(name));
 }
 
 async function measure(
