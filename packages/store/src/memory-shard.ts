@@ -23,6 +23,10 @@ export interface Faults {
   gate: Promise<void> | undefined;
 }
 
+/** So many bytes that mean nothing are before and behind each body: nobody may rely on `start` = 0. */
+const FILLING = 5;
+const FILLER = 0xee;
+
 /** One shard's data. */
 export class MemoryShardDisk {
   readonly disk: Faults;
@@ -52,8 +56,7 @@ export class MemoryShardDisk {
 
   apply(append: Append): void {
     append.ends.forEach((_, index) => {
-      // A copy (slice() of a Buffer is none): the caller may use its memory again.
-      this.bodies.set(append.first + index, new Uint8Array(bodyOf(append, index)));
+      this.bodies.set(append.first + index, amongOthers(bodyOf(append, index)));
     });
     this.head = Math.max(this.head, lastOffset(append));
     for (const [queue, indexes] of append.postings) {
@@ -95,6 +98,13 @@ export class MemoryShardDisk {
 
 function bodyOf(append: Append, index: number): Uint8Array {
   return append.bodies.subarray(index === 0 ? 0 : append.ends[index - 1], append.ends[index]);
+}
+
+/** A copy (slice() of a Buffer is none): the caller may use its memory again. */
+function amongOthers(body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(FILLING + body.length + FILLING).fill(FILLER);
+  bytes.set(body, FILLING);
+  return bytes.subarray(FILLING, FILLING + body.length);
 }
 
 interface Waiting {
@@ -179,16 +189,15 @@ export class MemoryShard implements ShardStore {
     let bytes = 0;
     for (const offset of [...found.keys()].sort((a, b) => a - b)) {
       const body = this.#disk.bodies.get(offset) as Uint8Array;
-      const end = body.length;
-      const view = Buffer.from(body.buffer, body.byteOffset, end);
+      const start = body.byteOffset;
       messages.push({
         offset,
-        bytes: view,
-        start: 0,
-        end,
+        bytes: Buffer.from(body.buffer),
+        start,
+        end: start + body.length,
         queues: found.get(offset) as number[],
       });
-      bytes += end;
+      bytes += body.length;
       if (messages.length >= limits.messages || bytes >= limits.bytes) {
         return { messages, upTo: offset, limited: true };
       }

@@ -36,3 +36,13 @@ test("a gate holds appends back until it opens", async () => {
   await appending;
   expect(shard.head).toBe(2 ** 32 + 1);
 });
+
+test("every body is among bytes that mean nothing", async () => {
+  const shard = await new MemoryStore().open(0, 1);
+  await shard.append(appendOf(2 ** 32 + 1, [{ body: "x", queues: ["q"] }]));
+  const { messages } = await shard.read([{ queue: "q", after: 0 }], { messages: 1, bytes: 1 });
+  const [{ bytes, start, end } = { bytes: Buffer.of(), start: 0, end: 0 }] = messages;
+  expect(start).toBeGreaterThan(0);
+  expect(bytes.length).toBeGreaterThan(end);
+  expect(bytes.toString("latin1", start, end)).toBe("x");
+});

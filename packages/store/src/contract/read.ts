@@ -169,6 +169,19 @@ export function readTests(makeHarness: MakeHarness): void {
     expect(await bodies(shard, "r")).toHaveLength(300);
   });
 
+  test("a body is among other bytes: only start and end say where", async () => {
+    const shard = await bench().shard();
+    const wanted = ["one", "", "three"];
+    await put(shard, ...wanted.map((body) => ({ body, queues: ["q"] })), { body: "other" });
+    const { messages } = await shard.read([{ queue: "q", after: 0 }], ALL);
+    const found = messages.map(({ bytes, start, end }) => bytes.toString("utf8", start, end));
+    expect(found).toEqual(wanted);
+    for (const { bytes, end } of messages) expect(bytes.length).toBeGreaterThanOrEqual(end);
+    // Whoever takes what begins at 0 is to fail over every backend, also in a fast test.
+    expect(messages.some(({ start }) => start > 0)).toBe(true);
+    expect(messages.some(({ bytes, end }) => end < bytes.length)).toBe(true);
+  });
+
   test("empty bodies are messages", async () => {
     const shard = await bench().shard();
     await put(shard, { body: "", queues: ["q"] }, { body: "", queues: ["q"] });
