@@ -38,6 +38,7 @@ const configuration: Configuration = {
 
 async function fill(storage: RaftStorage): Promise<void> {
   const writes: Promise<void>[] = [];
+  let given = 0;
   for (let group = 0; group < groups; group++) {
     await storage.create(group, 1, { index: 0, term: 0, configuration });
   }
@@ -51,8 +52,11 @@ async function fill(storage: RaftStorage): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();
       storage.write({ group, hardState, entries, snapshot: undefined }, resolve);
       writes.push(promise);
+      given += entries.length * data.length;
     }
-    if (storage.pendingBytes > 4 * 1024 * 1024) await writes.at(-1);
+    if (given < 4 * 1024 * 1024) continue;
+    await writes.at(-1);
+    given = 0;
   }
   await Promise.all(writes);
 }

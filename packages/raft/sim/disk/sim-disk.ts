@@ -121,12 +121,6 @@ export class SimDisk {
         this.#operate(life, `write ${path} ${position}+${bytes.length}`, operation, () =>
           this.#write(inode, bytes, position),
         ),
-      truncate: (size) =>
-        this.#operate(life, `truncate ${path} ${size}`, operation, () => {
-          this.#spoil("truncate");
-          this.#reserve(size - inode.size);
-          inode.truncate(size);
-        }),
       sync: () => this.#sync(life, inode, path),
       close: () => this.#operate(life, `close ${path}`, operation, () => undefined),
     };
@@ -236,12 +230,6 @@ export class SimDisk {
     if (!this.#dice.chance(this.trouble.writeError)) return;
     this.injected++;
     fail("EIO", `i/o error, ${what}`);
-  }
-
-  #reserve(bytes: number): void {
-    if (bytes <= 0 || this.used + bytes <= this.trouble.capacity) return;
-    this.injected++;
-    fail("ENOSPC", "no space left on device");
   }
 }
 

@@ -67,10 +67,6 @@ export class SpyStorage implements RaftStorage {
     return this.#storage.failing;
   }
 
-  get pendingBytes(): number {
-    return this.#storage.pendingBytes;
-  }
-
   get onFailing(): (error: Error | undefined) => void {
     return this.#storage.onFailing;
   }

@@ -1,4 +1,5 @@
 /** What a start that would lose something is refused with. */
+import type { LogIndex } from "../core/types.ts";
 import { StorageError } from "./port.ts";
 
 const PUT_BACK =
@@ -13,6 +14,11 @@ export function damaged(file: string, offset: number, what: string, cause?: unkn
 export function missing(file: string, what: string): StorageError {
   const message = `${file}: ${what} (${PUT_BACK}; docs/raft-log.md)`;
   return new StorageError(message, { code: "missing", file });
+}
+
+/** A snapshot under the name of another. */
+export function misnamed(file: string, index: LogIndex): StorageError {
+  return damaged(file, 0, `it is of index ${index}`);
 }
 
 export function newer(file: string, offset: number, version: number, known: number): StorageError {

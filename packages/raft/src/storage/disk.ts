@@ -28,7 +28,6 @@ export interface DiskFile {
   read(position: number, length: number): Promise<Buffer>;
   /** All of it, or an error; after an error any part of it may have been written. */
   write(bytes: Uint8Array, position: number): Promise<void>;
-  truncate(size: number): Promise<void>;
   /** Content and size are on the disk (fdatasync). */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -98,10 +97,6 @@ class NodeFile implements DiskFile {
       const { bytesWritten } = await this.#handle.write(bytes, done, left, position + done);
       done += bytesWritten;
     }
-  }
-
-  truncate(size: number): Promise<void> {
-    return this.#handle.truncate(size);
   }
 
   sync(): Promise<void> {

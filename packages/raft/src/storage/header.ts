@@ -44,11 +44,12 @@ export function decodeHeader(file: string, bytes: Buffer): SegmentHeader {
   if (bytes.toString("latin1", 0, NAME.length) !== NAME) {
     throw damaged(file, 0, `not a ${NAME} file`);
   }
-  const r = new ByteReader(bytes, NAME.length, HEADER_BYTES);
-  const version = r.u32();
-  if (version > FORMAT_VERSION) throw newer(file, 8, version, FORMAT_VERSION);
+  // First, for a flipped bit is no newer format. So every format has its checksum at this place.
   if (crc32c(bytes, 0, CRC_AT) !== bytes.readUInt32BE(CRC_AT)) {
     throw damaged(file, 0, "bad checksum of the header");
   }
+  const r = new ByteReader(bytes, NAME.length, HEADER_BYTES);
+  const version = r.u32();
+  if (version > FORMAT_VERSION) throw newer(file, 8, version, FORMAT_VERSION);
   return { number: r.u64(), salt: Buffer.from(r.raw(SALT_BYTES)) };
 }

@@ -10,17 +10,28 @@ import { StorageError } from "./port.ts";
 const BUSY = 5;
 const NAME = "lock";
 
-/** Returns what gives it up. Throws a StorageError if somebody has it. */
+/** Returns what gives it up. Throws a StorageError if somebody has it, or it can't be had. */
 export function lockDirectory(directory: string): () => void {
   const file = join(directory, NAME);
-  const database = new DatabaseSync(file);
+  let database: DatabaseSync | undefined;
   try {
-    database.exec("BEGIN EXCLUSIVE");
+    const opened = new DatabaseSync(file);
+    database = opened;
+    // A journal in a file would need room, and a full disk is no reason not to start.
+    opened.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return () => opened.close();
   } catch (cause) {
-    database.close();
-    if ((cause as { errcode?: number }).errcode !== BUSY) throw cause;
-    const message = `${directory} is in use by another process: stop that one first`;
-    throw new StorageError(message, { code: "locked", file, cause });
+    database?.close();
+    throw refusal(directory, file, cause);
   }
-  return () => database.close();
+}
+
+function refusal(directory: string, file: string, cause: unknown): StorageError {
+  const { errcode, message } = cause as { errcode?: number; message: string };
+  const why =
+    errcode === BUSY
+      ? `${directory} is in use by another process: stop that one first`
+      : `${file} can't be locked: ${message} (it has to be an empty file that this user may read ` +
+        "and write, on a file system with fcntl locks; it may be removed while no process uses the folder)";
+  return new StorageError(why, { code: "locked", file, cause });
 }

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Logger } from "@canopy/base";
 import type { Entry } from "../core/types.ts";
+import { damaged } from "./damage.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { FRAME_HEADER_BYTES, frameLength, readFrame } from "./frame.ts";
 import { decodeHeader, HEADER_BYTES } from "./header.ts";
@@ -35,6 +36,8 @@ export interface MoverOptions {
 export class Mover {
   readonly #options: MoverOptions;
   #running: Promise<void> | undefined;
+  /** The last one that was read, to its end or not: read again it would not get better. */
+  #read = 0;
   #stop: (() => void) | undefined;
   #stopped = false;
 
@@ -47,13 +50,13 @@ export class Mover {
     const { wal, directory, logger } = this.#options;
     const [oldest] = wal.segments;
     if (this.#running !== undefined || this.#stopped || oldest === undefined) return;
+    if (oldest <= this.#read) return;
     if (wal.segments.length <= HELD || !this.#isWorth(oldest)) return;
+    this.#read = oldest;
     this.#running = this.#empty(oldest)
       .catch((error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
         logger.error({ directory, error: reason }, "old raft log could not be read");
-        // Read again for each write it would not get better.
-        this.#stopped = true;
       })
       .finally(() => {
         this.#running = undefined;
@@ -83,11 +86,12 @@ export class Mover {
   }
 
   async #empty(segment: number): Promise<void> {
-    const { disk, directory } = this.#options;
+    const { disk, directory, wal } = this.#options;
     const path = join(directory, segmentName(segment));
+    const end = wal.endOf(segment) ?? 0;
     const file = await disk.open(path);
     try {
-      for await (const [group, entries] of entriesOf(file, path)) {
+      for await (const [group, entries] of entriesOf(file, path, end)) {
         for (const part of partsOf(entries)) {
           // Most of what is in an old segment is needed by nobody.
           while (this.#needed(group, part, segment).length > 0) {
@@ -142,25 +146,29 @@ function* partsOf(entries: readonly Entry[]): Generator<readonly Entry[]> {
   if (from < entries.length) yield entries.slice(from);
 }
 
-/** Every group of entries in a segment, in order, read in parts. */
+/**
+ * Every group of entries in a segment of which the content ends at `end`, in order, read in parts.
+ * Throws a StorageError where there is no sound frame before that.
+ */
 async function* entriesOf(
   file: DiskFile,
   path: string,
+  end: number,
 ): AsyncGenerator<readonly [GroupId, readonly Entry[]], undefined> {
   const { salt } = decodeHeader(path, await file.read(0, HEADER_BYTES));
-  for (let at = HEADER_BYTES; ; ) {
-    let bytes = await file.read(at, WINDOW_BYTES);
+  for (let at = HEADER_BYTES; at < end; ) {
+    let bytes = await file.read(at, Math.min(WINDOW_BYTES, end - at));
     const length = frameLength(salt, bytes, 0) ?? 0;
-    if (length > bytes.length) bytes = await file.read(at, length);
-    let end = 0;
-    for (let frame = readFrame(salt, bytes, 0); frame; frame = readFrame(salt, bytes, end)) {
+    if (length > bytes.length) bytes = await file.read(at, Math.min(length, end - at));
+    let read = 0;
+    for (let frame = readFrame(salt, bytes, 0); frame; frame = readFrame(salt, bytes, read)) {
       for (const record of decodeRecords(bytes, frame.start + FRAME_HEADER_BYTES, frame.end)) {
         if (record.type === "write") yield [record.write.group, record.write.entries];
         else if (record.type === "moved") yield [record.group, record.entries];
       }
-      end = frame.end;
+      read = frame.end;
     }
-    if (end === 0) return undefined;
-    at += end;
+    if (read === 0) throw damaged(path, at, "bad frame");
+    at += read;
   }
 }

@@ -8,14 +8,13 @@
 import { join } from "node:path";
 import type { Logger, Random } from "@canopy/base";
 import type { Disk } from "./disk.ts";
-import { Segment, segmentName } from "./segment.ts";
+import { isSpare, Segment, segmentName } from "./segment.ts";
 
 /** Between two slices whatever else waits for the disk has its turn. */
 const SLICE_BYTES = 256 * 1024;
 const ZEROS = Buffer.alloc(SLICE_BYTES);
 /** Files kept to be used again. */
 const SPARES = 2;
-const SPARE = /^spare-\d{16}\.seg$/;
 
 export interface PoolOptions {
   readonly disk: Disk;
@@ -48,7 +47,7 @@ export class SegmentPool {
     this.#number = next;
     for (const name of await disk.list(directory)) {
       const path = join(directory, name);
-      if (!SPARE.test(name)) continue;
+      if (!isSpare(name)) continue;
       const isWhole = (await sizeOf(disk, path)) === segmentBytes;
       if (isWhole && this.#spares.length < SPARES) this.#spares.push(path);
       else await disk.remove(path);

@@ -54,8 +54,6 @@ export interface RaftStorage extends Lifecycle {
   readonly failing: Error | undefined;
   /** Called when `failing` changes. */
   onFailing: (error: Error | undefined) => void;
-  /** Bytes given to write() that are not on the disk yet. */
-  readonly pendingBytes: number;
 
   readonly snapshots: SnapshotFiles;
   /**

@@ -1,5 +1,5 @@
 /** What a frame holds, one behind the other: u8 kind, u32 length of what follows, and that. */
-import { ByteReader, type ByteWriter, DecodeError, unreachable } from "@canopy/base";
+import { assert, ByteReader, type ByteWriter, DecodeError, unreachable } from "@canopy/base";
 import {
   type Entry,
   EntryKind,
@@ -140,9 +140,12 @@ function encodeHardState(w: ByteWriter, { term, vote, commit }: HardState): void
 }
 
 function encodeEntries(w: ByteWriter, entries: readonly Entry[]): void {
+  const first = (entries[0] as Entry).index;
   w.varint(entries.length);
-  w.varint((entries[0] as Entry).index);
-  for (const { term, kind, data } of entries) {
+  w.varint(first);
+  for (const [i, { index, term, kind, data }] of entries.entries()) {
+    // Read again, it would be another entry's.
+    assert(index === first + i, `entry ${index} in the place of entry ${first + i}`);
     w.varint(term);
     w.u8(kind);
     w.bytes(data);

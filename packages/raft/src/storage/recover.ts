@@ -8,7 +8,8 @@ import type { GroupId } from "./port.ts";
 import type { LogRecord } from "./records.ts";
 import { NOWHERE } from "./runs.ts";
 import { SegmentContent } from "./scan.ts";
-import { segmentName, segmentNumber } from "./segment.ts";
+import { isSpare, segmentName, segmentNumber } from "./segment.ts";
+import { parseSnapshotName } from "./snapshot-file.ts";
 import { Table } from "./table.ts";
 
 /** Of what the nodes of a cluster exchange and store; in the identity record. */
@@ -41,16 +42,12 @@ interface Link extends Place {
 
 /** Undefined if nothing was ever written here. Throws a StorageError for what must not be started from. */
 export async function recoverWal(disk: Disk, directory: string): Promise<RecoveredWal | undefined> {
-  const numbers = (await disk.list(directory))
-    .map(segmentNumber)
-    .filter((number) => number !== undefined)
-    .sort((a, b) => a - b);
+  const names = await disk.list(directory);
+  const numbers = segmentNumbers(names);
   const chain = await findChain(disk, directory, numbers);
   if (chain.length === 0) {
-    if (numbers.length > 1 || (numbers[0] ?? 1) !== 1) {
-      throw missing(join(directory, segmentName(numbers[0] as number)), NOTHING_SOUND);
-    }
-    return undefined;
+    if (await isFirstStart(disk, directory, names, numbers)) return undefined;
+    throw missing(join(directory, segmentName(numbers[0] as number)), NOTHING_SOUND);
   }
   const replay = new Replay();
   let nextFrame: number | undefined;
@@ -71,6 +68,41 @@ export async function recoverWal(disk: Disk, directory: string): Promise<Recover
 }
 
 const NOTHING_SOUND = "no segment has any content, but this is not the first one";
+
+export function noLog(directory: string): Error {
+  return missing(join(directory, segmentName(1)), "there are snapshots, but no log");
+}
+
+/** Ascending. */
+export function segmentNumbers(names: readonly string[]): number[] {
+  return names
+    .map(segmentNumber)
+    .filter((number) => number !== undefined)
+    .sort((a, b) => a - b);
+}
+
+/**
+ * Whether segments without content are what a first start left that failed or was killed: it tries
+ * others when the first can't be written. One that has more room than it takes was made ready while
+ * another was filled, which is lost then.
+ */
+async function isFirstStart(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+  numbers: readonly number[],
+): Promise<boolean> {
+  if (numbers.length <= 1 && (numbers[0] ?? 1) === 1) return true;
+  if (names.some((name) => isSpare(name) || parseSnapshotName(name) !== undefined)) return false;
+  for (const number of numbers) {
+    const { bytes } = await SegmentContent.read(disk, directory, number);
+    if (bytes.length > FIRST_START_BYTES) return false;
+  }
+  return true;
+}
+
+/** Header, head and the first record take less. */
+const FIRST_START_BYTES = 256;
 
 /**
  * From the last segment with content back: each says which one was before it and where that ended.

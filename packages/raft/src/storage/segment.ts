@@ -5,6 +5,7 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { encodeHeader, HEADER_BYTES, newSalt, type SegmentHeader } from "./header.ts";
 
 const NAME = /^wal-(\d{16})\.seg$/;
+const SPARE = /^spare-\d{16}\.seg$/;
 
 export function segmentName(number: number): string {
   return `wal-${String(number).padStart(16, "0")}.seg`;
@@ -14,6 +15,10 @@ export function segmentName(number: number): string {
 export function segmentNumber(name: string): number | undefined {
   const digits = NAME.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+export function isSpare(name: string): boolean {
+  return SPARE.test(name);
 }
 
 export class Segment {

@@ -62,13 +62,14 @@ export async function readHead(file: DiskFile, path: string): Promise<SnapshotHe
   if (fixed.toString("latin1", 0, FORMAT.length) !== FORMAT) {
     throw damaged(path, 0, `not a ${FORMAT} file`);
   }
-  const version = fixed.readUInt32BE(8);
-  if (version > FORMAT_VERSION) throw newer(path, 8, version, FORMAT_VERSION);
   const end = HEAD_BYTES + fixed.readUInt32BE(CRC_AT - 4);
   const head = end > (await file.size()) ? fixed : await file.read(0, end);
   if (headChecksum(head) !== head.readUInt32BE(CRC_AT)) {
     throw damaged(path, 0, "bad checksum of the header");
   }
+  // Only now, for a flipped bit is no newer format.
+  const version = fixed.readUInt32BE(8);
+  if (version > FORMAT_VERSION) throw newer(path, 8, version, FORMAT_VERSION);
   const r = new ByteReader(head, HEAD_BYTES, end);
   return { meta: readMeta(r), salt: Buffer.from(head.subarray(12, 12 + SALT_BYTES)), end };
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Logger, Random } from "@canopy/base";
 import type { LogIndex, SnapshotMeta } from "../core/types.ts";
-import { damaged, missing } from "./damage.ts";
+import { damaged, misnamed, missing } from "./damage.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { newSalt } from "./header.ts";
 import type {
@@ -63,7 +63,7 @@ export class SnapshotFolder implements SnapshotFiles {
       const named = parseSnapshotName(name);
       if (named === undefined) continue;
       const meta = await readMetaOf(disk, path);
-      if (meta.index !== named.index) throw damaged(path, 0, `it is of index ${meta.index}`);
+      if (meta.index !== named.index) throw misnamed(path, meta.index);
       this.#add(named.group, path, meta);
     }
   }

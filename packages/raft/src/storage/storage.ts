@@ -12,13 +12,13 @@ import {
   type Timers,
 } from "@canopy/base";
 import type { LogIndex, ReplicaId, SnapshotMeta } from "../core/types.ts";
-import { missing } from "./damage.ts";
 import { type Disk, nodeDisk } from "./disk.ts";
 import { Mover } from "./mover.ts";
 import { SegmentPool } from "./pool.ts";
 import type { DiskId, Founding, GroupId, GroupWrite, RaftStorage, RecoveredGroup } from "./port.ts";
-import { CLUSTER_FORMAT, type RecoveredWal, recoverWal } from "./recover.ts";
+import { CLUSTER_FORMAT, noLog, type RecoveredWal, recoverWal, segmentNumbers } from "./recover.ts";
 import { RestoredGroup, restoreGroup } from "./restore.ts";
+import { isSameMeta, rewriteSnapshot } from "./rewrite.ts";
 import { segmentName } from "./segment.ts";
 import { SnapshotFolder } from "./snapshots.ts";
 import { Table } from "./table.ts";
@@ -95,10 +95,6 @@ class Storage implements RaftStorage {
 
   get failing(): Error | undefined {
     return this.#wal?.failing;
-  }
-
-  get pendingBytes(): number {
-    return this.#wal?.pendingBytes ?? 0;
   }
 
   /** Throws a StorageError rather than start from what is damaged. */
@@ -181,11 +177,9 @@ class Storage implements RaftStorage {
 
   /** Of a folder in which nothing is yet: it has an identity when this settles. */
   async #begin(): Promise<void> {
-    const { directory, random } = this.#options;
-    if (this.snapshots.groups.length > 0) {
-      throw missing(join(directory, segmentName(1)), "there are snapshots, but no log");
-    }
-    await this.#pool.start(1, []);
+    const { disk, directory, random } = this.#options;
+    if (this.snapshots.groups.length > 0) throw noLog(directory);
+    await this.#pool.start(1, segmentNumbers(await disk.list(directory)));
     this.#table.disk = 1 + randomInt(random, 2 ** 53 - 1);
     this.#table.format = CLUSTER_FORMAT;
     this.#open();
@@ -211,11 +205,23 @@ class Storage implements RaftStorage {
       const newest = this.groups.get(group)?.log.snapshot.index ?? -1;
       await this.snapshots.drop(group, ({ index }) => index <= newest);
     }
+    await this.#correctSnapshots();
     // What a killed process wrote may be in memory only; from here on it is acted on.
     await syncFile(disk, join(directory, segmentName(chain.at(-1)?.number as number)));
     await this.#pool.start(nextSegment, recovered.void);
     this.#open().continue(chain, nextFrame);
     this.#release(table.oldest);
+  }
+
+  /** The files are what new replicas are sent: one of before an operator's change of the voters is none for them. */
+  async #correctSnapshots(): Promise<void> {
+    for (const [group, { log }] of this.groups) {
+      const file = this.snapshots.newest(group);
+      if (file === undefined || file.index !== log.snapshot.index) continue;
+      if (!isSameMeta(file, log.snapshot)) {
+        await rewriteSnapshot(this.snapshots, group, log.snapshot);
+      }
+    }
   }
 
   #open(): Wal {

@@ -41,8 +41,9 @@ export class GroupRow {
 
   write({ hardState, snapshot, entries }: GroupWrite, segment: number): void {
     if (snapshot !== undefined) {
+      // An operator's change of the configuration installs nothing: what had no file needs none.
+      if (snapshot.index !== this.base.index) this.installed = true;
       this.base = snapshot;
-      this.installed = true;
       this.runs = new Runs(snapshot.index, snapshot.term);
     }
     if (entries.length > 0) this.runs.append(entries, segment);

@@ -54,7 +54,6 @@ export class Wal {
   /** Where the content of earlier segments ends; empty at the very beginning. */
   #chain: Place[] = [];
   #nextFrame = 1;
-  #pendingBytes = 0;
   #failing: Error | undefined;
   #running: Promise<void> | undefined;
   #retry: { timer: Timer; wake: () => void } | undefined;
@@ -73,13 +72,14 @@ export class Wal {
     return this.#failing;
   }
 
-  get pendingBytes(): number {
-    return this.#pendingBytes;
-  }
-
   /** Segments with content, the present one included. */
   get segments(): readonly number[] {
     return this.#chain.map(({ number }) => number);
+  }
+
+  /** Where the content of a segment ends; undefined if it is not the log's any more. */
+  endOf(segment: number): number | undefined {
+    return this.#chain.find(({ number }) => number === segment)?.end;
   }
 
   /** The number of the segment that is written, or would be next. */
@@ -90,7 +90,6 @@ export class Wal {
   add(item: Item): void {
     if (this.#stopped) return;
     this.#queue.push(item);
-    this.#pendingBytes += item.bytes;
     this.#running ??= this.#run();
   }
 
@@ -127,10 +126,8 @@ export class Wal {
     while (this.#queue.size > 0 && !this.#stopped) {
       const items: Item[] = [];
       const records = this.#collect(items);
-      const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
       const before = this.present;
       if (records.length > 0 && !(await this.#persist())) break;
-      this.#pendingBytes -= bytes;
       this.#settle(items, records, this.present !== before);
     }
     this.#running = undefined;

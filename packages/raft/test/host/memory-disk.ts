@@ -60,10 +60,6 @@ export class MemoryDisk implements Disk {
         await this.#change();
         content.write(copy, position);
       },
-      truncate: async (size) => {
-        await this.#change();
-        content.truncate(size);
-      },
       sync: () => this.#change(),
       close: async () => {},
     };
@@ -98,12 +94,6 @@ class Content {
   write(bytes: Buffer, position: number): void {
     this.#grow(position + bytes.length);
     bytes.copy(this.#bytes, position);
-  }
-
-  truncate(size: number): void {
-    if (size < this.size) this.#bytes.fill(0, size, this.size);
-    this.#grow(size);
-    this.size = size;
   }
 
   #grow(size: number): void {

@@ -1,7 +1,7 @@
-import { silentLogger } from "@canopy/base";
+import { crc32c, silentLogger } from "@canopy/base";
 import { describe, expect, test, vi } from "vitest";
 import { openStorage, type RaftStorage, StorageError } from "../../src/index.ts";
-import { HEADER_BYTES } from "../../src/storage/header.ts";
+import { encodeHeader, HEADER_BYTES } from "../../src/storage/header.ts";
 import { SegmentContent } from "../../src/storage/scan.ts";
 import { BEGINNING, entries, entry, meta, textOf, write } from "./harness.ts";
 import { MemoryDisk } from "./memory-disk.ts";
@@ -103,9 +103,8 @@ describe("a log with a flipped bit", () => {
       const error = await outcome(damaged);
       const offset = frames.find(({ start, end }) => start <= at && at < end)?.start ?? 0;
       expect(error).toBeInstanceOf(StorageError);
-      const { code, message } = error as StorageError;
-      expect(error).toMatchObject({ file: path, offset: code === "newer" ? 8 : offset });
-      expect(message).toContain(`${path}, offset`);
+      expect(error).toMatchObject({ code: "damaged", file: path, offset });
+      expect((error as StorageError).message).toContain(`${path}, offset`);
     }
   });
 
@@ -191,9 +190,53 @@ describe("a newer format", () => {
     const [path] = disk.paths("wal") as [string];
     const bytes = Buffer.from(disk.bytes(path));
     bytes.writeUInt32BE(2, 8);
+    bytes.writeUInt32BE(crc32c(bytes, 0, HEADER_BYTES - 4), HEADER_BYTES - 4);
     disk.put(path, bytes);
     const error = await outcome(disk);
     expect(error).toMatchObject({ code: "newer", file: path, offset: 8 });
     expect((error as StorageError).message).toMatch(/format 2.*start a newer version/);
+  });
+
+  test("is not what a flipped bit in the head of a snapshot looks like", async () => {
+    const disk = await written();
+    const storage = await start(disk);
+    await (await storage.snapshots.create(0, meta(1, 1))).finish();
+    await storage.stop();
+    const [path] = disk.paths("snapshot") as [string];
+    const head = 28 + disk.bytes(path).readUInt32BE(20);
+    for (let at = 0; at < head; at++) {
+      const damaged = disk.copy();
+      damaged.put(path, flipped(disk.bytes(path), at));
+      expect(await outcome(damaged)).toMatchObject({ code: "damaged", file: path, offset: 0 });
+    }
+  });
+});
+
+describe("a first start that failed", () => {
+  const second = "/raft/wal-0000000000000002.seg";
+  const header = encodeHeader({ number: 2, salt: Buffer.from("12345678") });
+
+  test.each([0, 100])(
+    "twice, and then crashed with %d bytes of a frame, is repeated",
+    async (torn) => {
+      const disk = new MemoryDisk();
+      disk.put(second, Buffer.concat([header, Buffer.alloc(torn)]));
+      const storage = await start(disk);
+      await storage.create(0, 1, BEGINNING);
+      await write(storage, { entries: entries(1, 2, 1) });
+      await storage.stop();
+      expect(disk.paths("wal")).toEqual(["/raft/wal-0000000000000001.seg"]);
+      expect(await outcome(disk)).toHaveLength(2);
+    },
+  );
+
+  test("is not what is left where the segments before were removed", async () => {
+    const disk = new MemoryDisk();
+    disk.put(second, Buffer.concat([header, Buffer.alloc(4096)]));
+    expect(await outcome(disk)).toMatchObject({ code: "missing", file: second });
+    disk.put(second, header);
+    disk.put("/raft/spare-0000000000000001.seg", Buffer.alloc(300));
+    expect(await outcome(disk)).toMatchObject({ code: "missing", file: second });
+    expect(disk.paths("spare")).toHaveLength(1);
   });
 });

@@ -44,13 +44,11 @@ describe("group commit", () => {
         done.push(i),
       );
     }
-    expect(storage.pendingBytes).toBeGreaterThan(100 * 32);
     expect(done).toEqual([]);
     letGo?.();
     await waitFor(() => done.length === 100);
     expect(done).toEqual(Array.from({ length: 100 }, (_, i) => i));
     expect(syncs).toEqual(["write", "sync", "write", "sync"]);
-    expect(storage.pendingBytes).toBe(0);
     await storage.stop();
   });
 
@@ -89,7 +87,6 @@ describe("a disk that fails", () => {
       await waitFor(() => time.pending > 0);
       expect(done).toEqual([]);
       expect(storage.failing?.message).toBe(`EIO: ${operation}`);
-      expect(storage.pendingBytes).toBeGreaterThan(0);
       disk.heal();
       time.advance(5_000);
       await waitFor(() => done.length === 5);

@@ -32,12 +32,6 @@ class Content {
     this.changes.push({ at, bytes: Buffer.from(bytes) });
   }
 
-  truncate(size: number): void {
-    this.seen = Buffer.from(this.seen.subarray(0, size));
-    this.kept = Buffer.from(this.kept.subarray(0, size));
-    this.changes = this.changes.filter(({ at }) => at < size);
-  }
-
   sync(): void {
     for (const { at, bytes } of this.changes) this.kept = put(this.kept, bytes, at);
     this.changes = [];
@@ -192,7 +186,6 @@ export class MemoryDisk implements Disk {
         }
         content.write(bytes, position);
       },
-      truncate: async (size) => content.truncate(size),
       sync: async () => {
         try {
           await this.#check("sync", path);
