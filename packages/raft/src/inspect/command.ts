@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { readingDisk } from "../storage/disk.ts";
 import { StorageError } from "../storage/port.ts";
 import { openStorage } from "../storage/storage.ts";
-import { inspectFolder } from "./report.ts";
+import { inspectFolder, isSound } from "./report.ts";
 import { carryOut, planRecovery, RecoverError, type RecoverPlan } from "./survivors.ts";
 import { reportJson, reportText } from "./text.ts";
 
@@ -51,15 +51,29 @@ async function run(argv: readonly string[], io: RaftCommandIo): Promise<number> 
   if (directory === undefined || positionals.length > 2) {
     throw new RecoverError(`expected inspect or recover, and DIR\n\n${usage}`);
   }
-  if (command === "inspect") return inspect(directory, values, io);
-  if (command !== "recover") throw new RecoverError(`no command ${command}\n\n${usage}`);
-  const group = Number(values.group ?? Number.NaN);
-  const keep = (values.keep ?? "").split(",").map(Number);
-  if (!Number.isSafeInteger(group) || group < 0) throw new RecoverError("--group takes a number");
-  if (!keep.every((id) => Number.isSafeInteger(id) && id > 0)) {
+  if (command !== "inspect" && command !== "recover") {
+    throw new RecoverError(`no command ${command}\n\n${usage}`);
+  }
+  const foreign = FOREIGN[command].find((option) => values[option] !== undefined);
+  if (foreign !== undefined) throw new RecoverError(`${command} takes no --${foreign}`);
+  const { json = false, frames = false, yes = false } = values;
+  if (command === "inspect") return inspect(directory, { json, frames }, io);
+  const group = numberOf(values.group);
+  const keep = values.keep?.split(",").map(numberOf) ?? [];
+  if (group === undefined) throw new RecoverError("--group takes a number");
+  if (keep.length === 0 || !keep.every((id) => id !== undefined && id > 0)) {
     throw new RecoverError("--keep takes ids of replicas, separated by commas");
   }
-  return recover(directory, group, keep, values, io);
+  return recover(directory, group, keep as number[], { json, yes }, io);
+}
+
+/** Options of the other command. */
+const FOREIGN = { inspect: ["group", "keep", "yes"], recover: ["frames"] } as const;
+
+/** Digits only: Number() takes nothing at all for 0. */
+function numberOf(text: string | undefined): number | undefined {
+  const number = /^\d+$/.test(text ?? "") ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 function parse(argv: readonly string[]) {
@@ -67,11 +81,11 @@ function parse(argv: readonly string[]) {
     args: [...argv],
     allowPositionals: true,
     options: {
-      json: { type: "boolean", default: false },
-      frames: { type: "boolean", default: false },
+      json: { type: "boolean" },
+      frames: { type: "boolean" },
       group: { type: "string" },
       keep: { type: "string" },
-      yes: { type: "boolean", default: false },
+      yes: { type: "boolean" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -83,9 +97,9 @@ async function inspect(
   io: RaftCommandIo,
 ): Promise<number> {
   const report = await inspectFolder(readingDisk, directory);
+  if (report.segments.length === 0 && report.snapshots.length === 0) throw noLogIn(directory);
   io.stdout.write(json ? reportJson(report) : reportText(report, frames));
-  const isDamaged = [...report.segments, ...report.snapshots].some(({ damage }) => damage);
-  return isDamaged || report.refused !== undefined ? 1 : 0;
+  return isSound(report) ? 0 : 1;
 }
 
 async function recover(
@@ -97,14 +111,14 @@ async function recover(
 ): Promise<number> {
   // A start would make a folder that is not there.
   const found = await inspectFolder(readingDisk, directory);
-  if (found.segments.length === 0) throw new RecoverError(`there is no log in ${directory}`);
+  if (found.segments.length === 0) throw noLogIn(directory);
   const storage = openStorage({ directory });
   try {
     await storage.start();
     const plan = planRecovery(storage, group, keep);
     io.stderr.write(warning(plan));
     if (!yes) {
-      io.stderr.write("canopy raft: nothing was changed; say --yes to do it\n");
+      io.stderr.write(`canopy raft: group ${group} was not changed; say --yes to do it\n`);
       return 2;
     }
     await carryOut(storage, plan);
@@ -113,6 +127,10 @@ async function recover(
   } finally {
     await storage.stop();
   }
+}
+
+function noLogIn(directory: string): RecoverError {
+  return new RecoverError(`there is no log in ${directory}`);
 }
 
 function outcome({ group, replica, after, term, lastIndex }: RecoverPlan): object {

@@ -1,15 +1,17 @@
 /** What is in a data folder, damaged or not. Reads only. */
 import { join } from "node:path";
 import type { SnapshotMeta } from "../core/types.ts";
-import type { Disk } from "../storage/disk.ts";
+import { misnamed } from "../storage/damage.ts";
+import type { Disk, DiskFile } from "../storage/disk.ts";
 import type { Frame } from "../storage/frame.ts";
 import { HEADER_BYTES } from "../storage/header.ts";
 import type { Founding, GroupId } from "../storage/port.ts";
 import type { GroupState, LogRecord } from "../storage/records.ts";
-import { type RecoveredWal, recoverWal } from "../storage/recover.ts";
+import { noLog, type RecoveredWal, recoverWal, segmentNumbers } from "../storage/recover.ts";
+import { restoreGroup } from "../storage/restore.ts";
 import type { Run } from "../storage/runs.ts";
 import { SegmentContent } from "../storage/scan.ts";
-import { segmentName, segmentNumber } from "../storage/segment.ts";
+import { segmentName } from "../storage/segment.ts";
 import { parseSnapshotName, readChunks, readHead } from "../storage/snapshot-file.ts";
 import { Table } from "../storage/table.ts";
 
@@ -44,6 +46,7 @@ export interface SnapshotReport {
   readonly group: GroupId;
   readonly bytes: number;
   readonly chunks: number;
+  /** Undefined where the head is damaged, or of another one than the name says. */
   readonly meta: SnapshotMeta | undefined;
   readonly damage: string | undefined;
 }
@@ -60,19 +63,24 @@ export interface FolderReport {
   readonly snapshots: readonly SnapshotReport[];
 }
 
+/** Nothing was found that is damaged, and a start would be refused for nothing. */
+export function isSound({ refused, segments, snapshots }: FolderReport): boolean {
+  return refused === undefined && ![...segments, ...snapshots].some(({ damage }) => damage);
+}
+
 /** Throws only if the directory can't be listed. */
 export async function inspectFolder(disk: Disk, directory: string): Promise<FolderReport> {
   const names = (await disk.list(directory)).toSorted();
   const guess = new Table();
   const segments: SegmentReport[] = [];
-  for (const number of names.map(segmentNumber)) {
-    if (number !== undefined) segments.push(await inspectSegment(disk, directory, number, guess));
+  for (const number of segmentNumbers(names)) {
+    segments.push(await inspectSegment(disk, directory, number, guess));
   }
   const snapshots: SnapshotReport[] = [];
   for (const name of names) {
     if (parseSnapshotName(name)) snapshots.push(await inspectSnapshot(disk, directory, name));
   }
-  const { refused, recovered } = await recovery(disk, directory);
+  const { refused, recovered } = await recovery(disk, directory, snapshots);
   const table = recovered?.table ?? guess;
   const groups = Array.from(table.groups.values(), ({ state, runs }) => {
     return { ...state, runs: runs.runs };
@@ -90,15 +98,31 @@ export async function inspectFolder(disk: Disk, directory: string): Promise<Fold
   };
 }
 
+/** What a start would do, but for changing anything. */
 async function recovery(
   disk: Disk,
   directory: string,
+  snapshots: readonly SnapshotReport[],
 ): Promise<{ refused: string | undefined; recovered: RecoveredWal | undefined }> {
+  let recovered: RecoveredWal | undefined;
   try {
-    return { refused: undefined, recovered: await recoverWal(disk, directory) };
+    recovered = await recoverWal(disk, directory);
+    const nameless = snapshots.find(({ meta }) => meta === undefined);
+    if (nameless !== undefined) return { refused: nameless.damage, recovered };
+    if (recovered === undefined && snapshots.length > 0) throw noLog(directory);
+    for (const row of recovered?.table.groups.values() ?? []) {
+      restoreGroup(directory, row, metasOf(snapshots, row.group), new Map());
+    }
+    return { refused: undefined, recovered };
   } catch (error) {
-    return { refused: messageOf(error), recovered: undefined };
+    return { refused: messageOf(error), recovered };
   }
+}
+
+/** Ascending. */
+function metasOf(snapshots: readonly SnapshotReport[], of: GroupId): SnapshotMeta[] {
+  const metas = snapshots.map(({ group, meta }) => (group === of ? meta : undefined));
+  return metas.filter((meta) => meta !== undefined).sort((a, b) => a.index - b.index);
 }
 
 async function inspectSegment(
@@ -201,21 +225,23 @@ async function inspectSnapshot(
   name: string,
 ): Promise<SnapshotReport> {
   const path = join(directory, name);
-  const group = parseSnapshotName(name)?.group ?? -1;
+  const { group, index } = parseSnapshotName(name) ?? { group: -1, index: -1 };
+  let file: DiskFile | undefined;
   let meta: SnapshotMeta | undefined;
   let bytes = 0;
   let chunks = 0;
   let damage: string | undefined;
-  const file = await disk.open(path);
   try {
+    file = await disk.open(path);
     bytes = await file.size();
     const head = await readHead(file, path);
+    if (head.meta.index !== index) throw misnamed(path, head.meta.index);
     ({ meta } = head);
     for await (const _ of readChunks(file, path, head)) chunks++;
   } catch (error) {
     damage = messageOf(error);
   } finally {
-    await file.close();
+    await file?.close();
   }
   return { file: name, group, bytes, chunks, meta, damage };
 }

@@ -15,8 +15,9 @@ import {
   type SnapshotMeta,
 } from "../core/types.ts";
 import type { GroupId, RaftStorage, RecoveredGroup } from "../storage/port.ts";
+import { rewriteSnapshot } from "../storage/rewrite.ts";
 
-/** What was asked for can't be done; nothing was changed. */
+/** What was asked for can't be done. */
 export class RecoverError extends Error {
   override readonly name = "RecoverError";
 }
@@ -73,32 +74,26 @@ export function planRecovery(
   };
 }
 
-/** Settles when it is on the disk. A crash in between leaves the group as it was, or as it shall be. */
+/**
+ * Settles when it is on the disk. A crash in between leaves the group as it was, or as it shall be.
+ * Throws a RecoverError when the disk fails, which a server would wait for.
+ */
 export async function carryOut(storage: RaftStorage, plan: RecoverPlan): Promise<void> {
   const { group, snapshot, entries, term, commit } = plan;
   const hasFile = storage.snapshots.newest(group)?.index === snapshot.index;
   const hardState = { term, vote: 0, commit };
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    storage.onFailing = (error) => {
+      if (error !== undefined) reject(new RecoverError(failed(error), { cause: error }));
+    };
     storage.write({ group, hardState, snapshot, entries }, resolve);
   });
-  if (hasFile) await rewrite(storage, group, snapshot);
+  // The file is what is sent to new replicas. A start does it too, if this one is cut off here.
+  if (hasFile) await rewriteSnapshot(storage.snapshots, group, snapshot);
 }
 
-/** The file is what is sent to new replicas. Until it is rewritten the log's word counts here. */
-async function rewrite(storage: RaftStorage, group: GroupId, meta: SnapshotMeta): Promise<void> {
-  const reader = await storage.snapshots.read(group, meta.index);
-  try {
-    const writer = await storage.snapshots.create(group, meta);
-    try {
-      for await (const chunk of reader.chunks()) await writer.write(chunk);
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
-    await writer.finish();
-  } finally {
-    await reader.close();
-  }
+function failed(error: Error): string {
+  return `the log can't be written: ${error.message}; do it again when the disk is well`;
 }
 
 /** With what the log changes, committed or not: ids that it gave away are never given again. */

@@ -1,11 +1,17 @@
 /** A folder's report for people, and for programs. */
 import type { Configuration, Member, ReplicaId } from "../core/types.ts";
-import type { FolderReport, GroupReport, SegmentReport, SnapshotReport } from "./report.ts";
+import {
+  type FolderReport,
+  type GroupReport,
+  isSound,
+  type SegmentReport,
+  type SnapshotReport,
+} from "./report.ts";
 
 export function reportText(report: FolderReport, withFrames: boolean): string {
-  const { directory, disk, format, refused, segments, groups, snapshots, foundings } = report;
+  const { directory, disk, format, segments, groups, snapshots, foundings } = report;
   const lines = [`${directory}: disk ${disk}, cluster format ${format}`];
-  lines.push(refused === undefined ? "sound" : `DAMAGED: a start is refused: ${refused}`);
+  lines.push(verdict(report));
   lines.push("", "segments");
   for (const segment of segments) lines.push(...segmentText(segment, withFrames));
   for (const group of groups) lines.push("", ...groupText(group));
@@ -19,6 +25,11 @@ export function reportText(report: FolderReport, withFrames: boolean): string {
   lines.push("", "snapshots");
   for (const snapshot of snapshots) lines.push(...snapshotText(snapshot));
   return `${lines.join("\n")}\n`;
+}
+
+function verdict(report: FolderReport): string {
+  if (report.refused !== undefined) return `DAMAGED: a start is refused: ${report.refused}`;
+  return isSound(report) ? "sound" : "DAMAGED: see below";
 }
 
 /** Maps as objects, file contents left out. */

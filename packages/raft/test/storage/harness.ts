@@ -1,3 +1,5 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { seededRandom, silentLogger } from "@canopy/base";
 import { testScope } from "@canopy/testkit";
 import {
@@ -9,6 +11,7 @@ import {
   openStorage,
   type RaftStorage,
   type RecoveredLog,
+  raftCommand,
   type SnapshotMeta,
   type StorageOptions,
 } from "../../src/index.ts";
@@ -85,6 +88,19 @@ export async function open(
   testScope().defer(() => storage.stop());
   await storage.start();
   return storage;
+}
+
+/** `canopy raft` with these arguments. */
+export async function run(
+  ...argv: string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const ended = raftCommand(argv, { stdout, stderr }).finally(() => {
+    stdout.end();
+    stderr.end();
+  });
+  const [code, out, err] = await Promise.all([ended, text(stdout), text(stderr)]);
+  return { code, out, err };
 }
 
 /** Index, term and text of each entry, as one string. */

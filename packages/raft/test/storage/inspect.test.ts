@@ -1,22 +1,10 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import { tempDir } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { encodeChange } from "../../src/core/membership.ts";
-import { EntryKind, raftCommand } from "../../src/index.ts";
-import { BEGINNING, entries, entry, meta, open, textOf, write } from "./harness.ts";
-
-async function run(...argv: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const ended = raftCommand(argv, { stdout, stderr }).finally(() => {
-    stdout.end();
-    stderr.end();
-  });
-  const [code, out, err] = await Promise.all([ended, text(stdout), text(stderr)]);
-  return { code, out, err };
-}
+import { EntryKind } from "../../src/index.ts";
+import { BEGINNING, entries, entry, meta, open, run, textOf, write } from "./harness.ts";
 
 /** Replica 1 of group 0, with a snapshot at 5, entries up to 8, and a change that adds replica 4. */
 async function folder(): Promise<string> {
@@ -90,6 +78,73 @@ describe("inspect", () => {
     expect(await readdir(directory)).toEqual(before);
   });
 
+  test("says what a start is refused for, also where every file is sound", async () => {
+    const directory = await folder();
+    const storage = await open(directory);
+    storage.compact(0, 5);
+    await write(storage, { entries: [entry(9, 2)] });
+    await storage.stop();
+    expect((await run("inspect", directory)).code).toBe(0);
+    for (const name of await readdir(directory)) {
+      if (name.endsWith(".snap")) await rm(join(directory, name));
+    }
+    const { code, out } = await run("inspect", directory);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /DAMAGED: a start is refused: .*no snapshot of group 0 that reaches its log/,
+    );
+    await expect(open(directory)).rejects.toThrow(/no snapshot of group 0 that reaches its log/);
+  });
+
+  test("of a snapshot with a damaged chunk is not sound, though a start is not refused", async () => {
+    const directory = await folder();
+    const name = (await readdir(directory)).find((file) => file.endsWith(".snap"))!;
+    await damage(directory, name, (await readFile(join(directory, name))).length - 10);
+    const { code, out } = await run("inspect", directory);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^.*\nDAMAGED: see below\n/);
+    expect(out).toMatch(/DAMAGED: .*bad chunk of a snapshot/);
+  });
+
+  test("of a snapshot that can't be opened, or has another's name, goes on with the rest", async () => {
+    const directory = await folder();
+    const name = (await readdir(directory)).find((file) => file.endsWith(".snap"))!;
+    const bytes = await readFile(join(directory, name));
+    await writeFile(join(directory, name.replace("5.snap", "6.snap")), bytes);
+    const misnamed = await run("inspect", directory);
+    expect(misnamed.code).toBe(1);
+    expect(misnamed.out).toMatch(/a start is refused: .*6\.snap, offset 0: it is of index 5/);
+    await rm(join(directory, name));
+    await mkdir(join(directory, name));
+    const { code, out } = await run("inspect", directory);
+    expect(code).toBe(1);
+    expect(out).toMatch(/DAMAGED: EISDIR/);
+    expect(out).toContain("group 0: replica 1");
+  });
+
+  test("of a folder that holds no log is one line, with 2; of snapshots without a log, 1", async () => {
+    const empty = await tempDir();
+    await writeFile(join(empty, "something"), "else");
+    const { code, out, err } = await run("inspect", empty);
+    expect({ code, out, err }).toEqual({
+      code: 2,
+      out: "",
+      err: `canopy raft: there is no log in ${empty}\n`,
+    });
+    const directory = await folder();
+    for (const name of await readdir(directory)) {
+      if (name.endsWith(".seg")) await rm(join(directory, name));
+    }
+    const lost = await run("inspect", directory);
+    expect(lost.code).toBe(1);
+    expect(lost.out).toMatch(/a start is refused: .*there are snapshots, but no log/);
+  });
+
+  test("takes no options of recover", async () => {
+    const { code, err } = await run("inspect", "--keep", "1", await folder());
+    expect({ code, err }).toEqual({ code: 2, err: "canopy raft: inspect takes no --keep\n" });
+  });
+
   test("of a folder that is not there is one line, with 2", async () => {
     const { code, err } = await run("inspect", join(await tempDir(), "nothing"));
     expect(code).toBe(2);
@@ -104,7 +159,7 @@ describe("recover", () => {
     const asked = await run(...recover);
     expect(asked.code).toBe(2);
     expect(asked.err).toMatch(/WARNING: group 0.*may be lost.*Given up: replicas 3, 4/s);
-    expect(asked.err).toContain("nothing was changed");
+    expect(asked.err).toContain("group 0 was not changed; say --yes");
     const { code, out, err } = await run(...recover, "--yes");
     expect({ code, out }).toEqual({ code: 0, out: "group 0: voters are 1,2, term 3\n" });
     expect(err).toContain("WARNING");
@@ -136,7 +191,16 @@ describe("recover", () => {
     [["--group", "0", "--keep", "1,9"], /replica 9 is not a member/],
     [["--group", "5", "--keep", "1"], /no group 5 here; groups: 0/],
     [["--group", "x", "--keep", "1"], /--group takes a number/],
+    [["--keep", "1"], /--group takes a number/],
+    [["--group", "", "--keep", "1"], /--group takes a number/],
+    [["--group", " ", "--keep", "1"], /--group takes a number/],
+    [["--group", "0x0", "--keep", "1"], /--group takes a number/],
+    [["--group", "0e1", "--keep", "1"], /--group takes a number/],
+    [["--group", "0"], /--keep takes ids/],
     [["--group", "0", "--keep", "a"], /--keep takes ids/],
+    [["--group", "0", "--keep", "1,"], /--keep takes ids/],
+    [["--group", "0", "--keep", "1e0"], /--keep takes ids/],
+    [["--group", "0", "--keep", "1", "--frames"], /recover takes no --frames/],
     [["--frob"], /frob/],
   ])("%j is refused", async (args, message) => {
     const { code, err } = await run("recover", await folder(), "--yes", ...args);
@@ -155,5 +219,14 @@ describe("recover", () => {
     await storage.stop();
     await damage(directory, "wal", 200);
     expect(await run(...args)).toMatchObject({ code: 2, err: expect.stringMatching(/offset/) });
+  });
+
+  test("of a folder that can't be locked says why, and what to do", async () => {
+    const directory = await folder();
+    await rm(join(directory, "lock"));
+    await mkdir(join(directory, "lock"));
+    const { code, err } = await run("recover", directory, "--group", "0", "--keep", "1");
+    expect(code).toBe(2);
+    expect(err).toMatch(/^canopy raft: .*lock can't be locked: .*it has to be an empty file.*\n$/);
   });
 });
