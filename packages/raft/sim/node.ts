@@ -230,6 +230,7 @@ export class SimNode {
           this.#sim.note(this.name, `group ${group}: ${leading ? "leads" : "led"} in term ${term}`);
         },
         onLeader: () => undefined,
+        onEnded: (reason) => this.#sim.note(this.name, `group ${group} ended: ${reason}`),
       },
       ...(assignment === undefined ? {} : { bootstrap: assignment }),
     });

@@ -62,6 +62,7 @@ async function start(snapshotEvery: number): Promise<Life> {
               life.ledAt = performance.now();
               listener?.onLeading(leading, term);
             },
+            onEnded: (reason) => listener?.onEnded(reason),
           },
         }),
       close: (group) => node.host.close(group),

@@ -10,6 +10,11 @@ export function indeterminate(): SessionError {
   return new SessionError("indeterminate", "it is not known whether it will be done");
 }
 
+/** The group has ended here: until a restart nothing is answered any more. */
+export function ended(reason: string): SessionError {
+  return new SessionError("unavailable", `the sessions can't be served: ${reason}`);
+}
+
 export function stopped(): SessionError {
   return new SessionError("closed", "the session service is not running");
 }

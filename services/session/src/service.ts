@@ -24,7 +24,7 @@ import {
   type SubscribeResult,
   type UnsubscribeRequest,
 } from "@canopy/session";
-import { notLeader, stopped } from "./errors.ts";
+import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
 import { Leading, type LeadingParts } from "./leading.ts";
 import { propose } from "./proposing.ts";
@@ -48,6 +48,11 @@ export interface SessionServiceOptions {
   /** How often, and how long at most, the owner of a claimed session is asked, ms. */
   readonly claimRepeat?: number;
   readonly claimTimeout?: number;
+  /**
+   * After start(): the group has ended here, though nobody stopped this. From here on every call is
+   * refused as `unavailable`; a restart may help, or another replica.
+   */
+  readonly onEnded?: (reason: string) => void;
 }
 
 const MAX_WAITING = 100_000;
@@ -58,7 +63,7 @@ const CLAIM_TIMEOUT = 10_000;
 
 /**
  * start() settles when this replica leads and has begun to, or knows who leads; it rejects where the
- * state can't be read.
+ * state or a command in the log can't be read.
  */
 export interface SessionService extends Lifecycle {
   /** Answered by the leader alone; the others refuse with `not-leader`, but for counts(). */
@@ -94,6 +99,8 @@ class Service implements Sessions, Lifecycle {
   #isLeader = false;
   #leader: string | undefined;
   #leading: Leading | undefined;
+  /** Why the group does not run any more. */
+  #ended: SessionError | undefined;
   #stopped = false;
 
   constructor(options: SessionServiceOptions) {
@@ -117,10 +124,12 @@ class Service implements Sessions, Lifecycle {
       listener: {
         onLeading: (leading) => this.#onLeading(leading),
         onLeader: (leader, node) => this.#onLeader(leader, node),
+        onEnded: (reason) => this.#onEnded(reason),
       },
       ...(bootstrap && { bootstrap }),
     });
     this.#group = await this.#opening;
+    if (this.#ended !== undefined) throw this.#ended;
     this.#update();
     await this.#leaderKnown.promise;
   }
@@ -189,7 +198,8 @@ class Service implements Sessions, Lifecycle {
   }
 
   #whyNot(): SessionError {
-    return this.#stopped ? stopped() : notLeader(this.#leader);
+    if (this.#stopped) return stopped();
+    return this.#ended ?? notLeader(this.#leader);
   }
 
   #onLeader(leader: ReplicaId, node: string | undefined): void {
@@ -201,6 +211,14 @@ class Service implements Sessions, Lifecycle {
   #onLeading(leading: boolean): void {
     this.#isLeader = leading;
     this.#update();
+  }
+
+  #onEnded(reason: string): void {
+    if (this.#stopped) return;
+    this.#ended = ended(reason);
+    if (this.#leaderKnown.settled) this.#options.onEnded?.(reason);
+    // Before it is open start() looks itself, and nobody waits for this yet.
+    else if (this.#group !== undefined) this.#leaderKnown.reject(this.#ended);
   }
 
   /** Begins or ends to lead, as the group says. */

@@ -11,9 +11,19 @@ import type { Outbox } from "./outbox.ts";
  */
 export function sayHello(outbox: Outbox, group: GroupId, { id, configuration }: RaftCore): void {
   for (const [to, { name }] of configuration.nodes) {
-    if (to === id) continue;
-    outbox.beat(name, { kind: 1, group, from: id, to, term: 0, commit: 0, context: 0 });
+    if (to !== id) outbox.beat(name, hello(group, id, to));
   }
+}
+
+/** The same to the leader alone, of a follower that woke: without a word from it, it would campaign. */
+export function greetLeader(outbox: Outbox, group: GroupId, core: RaftCore): void {
+  const { id, leader, configuration } = core;
+  const name = configuration.nodes.get(leader)?.name;
+  if (leader !== id && name !== undefined) outbox.beat(name, hello(group, id, leader));
+}
+
+function hello(group: GroupId, from: ReplicaId, to: ReplicaId): Beat {
+  return { kind: 1, group, from, to, term: 0, commit: 0, context: 0 };
 }
 
 export function removedBeat(group: GroupId, { id, term }: RaftCore, to: ReplicaId): Beat {

@@ -15,7 +15,7 @@ import {
 import type { DiskId, GroupId, SnapshotReader } from "../storage/port.ts";
 import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
 import { Applier } from "./applier.ts";
-import { removedBeat, sayHello } from "./beats.ts";
+import { greetLeader, removedBeat, sayHello } from "./beats.ts";
 import { encodeCommand, encodeEndClient } from "./command.ts";
 import { Farewell } from "./farewell.ts";
 import { Installer } from "./installer.ts";
@@ -157,8 +157,8 @@ export class Group implements RaftGroup, SnapshotSending {
   #propose(encode: () => Uint8Array): Promise<Answer> {
     const unavailable = this.#refusesWrites();
     if (unavailable !== undefined) return Promise.resolve(unavailable);
-    if (this.#core.role !== "leader") return Promise.resolve(this.#replies.notLeader());
     this.#stir();
+    if (this.#core.role !== "leader") return Promise.resolve(this.#replies.notLeader());
     this.#around.touch(this);
     return this.#proposals.add(encode());
   }
@@ -171,9 +171,9 @@ export class Group implements RaftGroup, SnapshotSending {
 
   #refusesWrites(): Unavailable | undefined {
     if (this.#ended !== undefined) return this.#unavailable();
-    const { failing } = this.#around.options.storage;
-    if (failing === undefined) return undefined;
-    return { type: "unavailable", message: `the disk fails: ${failing.message}` };
+    const { diskFailure } = this.#around;
+    if (diskFailure === undefined) return undefined;
+    return { type: "unavailable", message: `the disk fails: ${diskFailure.message}` };
   }
 
   #unavailable(): Unavailable {
@@ -208,7 +208,7 @@ export class Group implements RaftGroup, SnapshotSending {
       this.#around.touch(this);
       return;
     }
-    this.#stir();
+    this.#stir(message.from);
     this.#step(message);
   }
 
@@ -222,7 +222,7 @@ export class Group implements RaftGroup, SnapshotSending {
       return;
     }
     const isAnswer = beat.kind === 1 || beat.kind === 4;
-    if (beat.kind < 2) this.wake();
+    if (beat.kind < 2) this.wake(sender);
     if (isAnswer) this.#step({ type: "heartbeatAnswer", from: sender, to, term, context });
     else if (commit > this.#core.lastIndex) this.#fail(new Error(LOST_ENTRIES));
     else this.#step({ type: "heartbeat", from: sender, to, term, commit, context });
@@ -235,7 +235,7 @@ export class Group implements RaftGroup, SnapshotSending {
   receiveSnapshot(from: NodeName, disk: DiskId, offer: SnapshotOffer): Promise<SnapshotIntake> {
     if (!this.#admits(from, disk, offer)) return Promise.reject(new Error("not for this replica"));
     if (offer.term < this.#core.term) return Promise.reject(new Error("of an earlier term"));
-    this.#stir();
+    this.#stir(offer.from);
     // It has all of that: the core answers so.
     if (offer.meta.index <= this.#core.commit)
       return Promise.resolve(nothingToTake(offer, () => this.#received(offer)));
@@ -283,10 +283,9 @@ export class Group implements RaftGroup, SnapshotSending {
     if (this.running && this.#core.role === "leader") this.#handOver();
   }
 
-  wake(): void {
-    if (!this.#sleep.asleep) return;
-    this.#sleep.stir();
-    this.#around.woke(this);
+  /** `by`: the replica whose word does it. */
+  wake(by?: ReplicaId): void {
+    if (this.#sleep.asleep) this.#stir(by);
   }
 
   /** Everything that waits is answered; nothing runs any more when it settles. */
@@ -329,7 +328,7 @@ export class Group implements RaftGroup, SnapshotSending {
     if (write > 0) {
       this.#writing++;
       const done = () => this.#written(write, afterWrite, snapshot);
-      this.#around.options.storage.write({ group: this.id, hardState, entries, snapshot }, done);
+      this.#around.write({ group: this.id, hardState, entries, snapshot }, done);
     }
     for (const message of messages) this.#send(message);
     if (write === 0) for (const message of afterWrite) this.#send(message);
@@ -415,8 +414,13 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#around.touch(this);
   }
 
-  #stir(): void {
-    if (this.#sleep.stir()) this.#around.woke(this);
+  /** `by`: the replica whose word does it. The leader, if it is another's, may sleep on. */
+  #stir(by?: ReplicaId): void {
+    if (!this.#sleep.stir()) return;
+    const { outbox } = this.#around;
+    this.#around.woke(this);
+    if (by !== this.#core.leader) greetLeader(outbox, this.id, this.#core);
+    this.#around.touch(this);
   }
 
   #lost(id: ReplicaId): void {
@@ -466,11 +470,11 @@ export class Group implements RaftGroup, SnapshotSending {
   #stop(why: string): void {
     if (this.#ended !== undefined) return;
     this.#ended = why;
-    this.#around.woke(this);
+    this.#around.ended(this, this.#peers.others);
     this.#proposals.endAll(this.#unavailable());
     this.#reads.endAll(this.#unavailable());
     this.#membership.endAll({ type: "indeterminate" });
-    this.#leadership.end();
+    this.#leadership.end(why);
   }
 
   /** What this replica can't do right it does not do at all; the others go on without it. */

@@ -1,7 +1,10 @@
 /** Many groups in one process: one clock, one turn, one batch for each other node. */
 import { unreachable } from "@canopy/base";
-import type { DiskId, GroupId } from "../storage/port.ts";
+import type { DiskId, GroupId, GroupWrite } from "../storage/port.ts";
 import type { Batch, Hello, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import { Absences } from "./absences.ts";
+import { within } from "./deadline.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { Founding } from "./founding.ts";
 import type { Group } from "./group.ts";
 import { Inquiries } from "./inquiries.ts";
@@ -33,8 +36,8 @@ class Host implements RaftHost, Surroundings {
   readonly #nodes = new NodesOfSleepers();
   #touched = new Set<Group>();
   #turnIsSet = false;
-  /** In ticks, since when the disk fails. */
-  #failingSince: number | undefined;
+  readonly #disk: DiskWatch;
+  readonly #absences = new Absences();
   #stopped = false;
   /** Removals and the like that stop() waits for. */
   readonly #chores = new Set<Promise<void>>();
@@ -43,14 +46,15 @@ class Host implements RaftHost, Surroundings {
     this.options = options;
     this.outbox = new Outbox(options.node);
     this.sender = new Sender(options);
+    this.#disk = new DiskWatch(options);
     this.#inquiries = new Inquiries(options.random, (to, hello) => this.#sayHello(to, hello));
     this.#ticker = new Ticker(options, () => this.#tick());
   }
 
   async start(): Promise<void> {
     const { storage, transport } = this.options;
-    storage.onFailing = (error) => this.#onFailing(error);
-    this.#onFailing(storage.failing);
+    storage.onFailing = (error) => this.#disk.onFailing(error, this.ticks);
+    this.#disk.onFailing(storage.failing, this.ticks);
     this.#ticker.start();
     await transport.start({
       onBatch: (batch) => this.#onBatch(batch),
@@ -66,9 +70,18 @@ class Host implements RaftHost, Surroundings {
     for (const founding of this.#foundings.values()) founding.end("the host has stopped");
     const ended = [...this.#groups.values()].map((group) => group.end("the host has stopped"));
     await this.options.transport.stop();
-    await this.sender.stop();
-    await Promise.all([...ended, ...this.#chores]);
+    await this.#inTime([this.sender.stop(), ...ended, ...this.#chores]);
     this.#groups.clear();
+  }
+
+  /** What a disk that hangs keeps from ending is not waited for without limit. */
+  async #inTime(ends: readonly Promise<void>[]): Promise<void> {
+    const { electionTicks, logger, tick, timers } = this.options;
+    const all = Promise.all(ends).then(() => {});
+    await within(timers, PATIENCE * electionTicks * tick, all).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error({ error: reason }, "something that uses the disk does not end");
+    });
   }
 
   async open(options: GroupOptions): Promise<RaftGroup> {
@@ -98,8 +111,9 @@ class Host implements RaftHost, Surroundings {
     await this.#opening.get(id)?.catch(() => {});
     const group = this.#groups.get(id);
     if (group === undefined) return;
+    const end = group.end("the group was closed");
     this.#forget(group);
-    await group.end("the group was closed");
+    await this.#inTime([end]);
   }
 
   touch(group: Group): void {
@@ -114,8 +128,25 @@ class Host implements RaftHost, Surroundings {
 
   woke(group: Group): void {
     this.#nodes.remove(group);
-    if (group.running) this.#awake.add(group);
-    else this.#awake.delete(group);
+    this.#awake.add(group);
+  }
+
+  ended(group: Group, others: readonly NodeName[]): void {
+    this.#nodes.remove(group);
+    this.#awake.delete(group);
+    this.#absences.add(group.id, others, this.ticks + PATIENCE * this.options.electionTicks);
+  }
+
+  get diskFailure(): Error | undefined {
+    return this.#disk.failure;
+  }
+
+  write(write: GroupWrite, done: () => void): void {
+    this.#disk.began(this.ticks);
+    this.options.storage.write(write, () => {
+      this.#disk.ended(this.ticks);
+      done();
+    });
   }
 
   removed(group: Group): void {
@@ -207,10 +238,18 @@ class Host implements RaftHost, Surroundings {
     if (this.#stopped) return;
     this.#nodes.heard(from, this.ticks);
     for (const { group, message } of envelopes) {
-      this.#groups.get(group)?.receive(from, disk, message);
+      this.#runs(group, from)?.receive(from, disk, message);
     }
-    for (const beat of beats) this.#groups.get(beat.group)?.receiveBeat(from, disk, beat);
+    for (const beat of beats) this.#runs(beat.group, from)?.receiveBeat(from, disk, beat);
     for (const hello of hellos) this.#onHello(from, disk, hello);
+  }
+
+  /** Who speaks to a group that does not run here is told so: it could sleep, and count on this node. */
+  #runs(id: GroupId, from: NodeName): Group | undefined {
+    const group = this.#groups.get(id);
+    if (group?.running === true) return group;
+    if (!this.#opening.has(id)) this.#sayHello(from, { type: "absent", group: id });
+    return undefined;
   }
 
   #onHello(from: NodeName, disk: DiskId, hello: Hello): void {
@@ -226,6 +265,11 @@ class Host implements RaftHost, Surroundings {
       case "founded":
         this.#foundings.get(hello.group)?.founded(from, hello.members);
         return;
+      case "absent": {
+        const group = this.#groups.get(hello.group);
+        if (group?.sleepsWith.includes(from) === true) group.wake();
+        return;
+      }
       default:
         unreachable(hello);
     }
@@ -252,32 +296,15 @@ class Host implements RaftHost, Surroundings {
       this.#inquiries.repeat(this.ticks);
       const send = (to: NodeName, hello: Hello) => this.#sayHello(to, hello);
       for (const founding of this.#foundings.values()) founding.tell(send);
+      this.#absences.tell(this.ticks, (to, group) => send(to, { type: "absent", group }));
     }
-    const since = this.#failingSince;
-    if (since !== undefined && this.ticks - since >= PATIENCE * electionTicks)
-      this.#giveUpWaiting();
+    if (!this.#disk.tick(this.ticks)) return;
+    for (const group of this.#groups.values()) group.giveUpWaiting();
   }
 
   #sayThatWeLive(): void {
     for (const node of this.#nodes.all()) this.outbox.touch(node);
     this.#setTurn();
-  }
-
-  #onFailing(error: Error | undefined): void {
-    const { logger } = this.options;
-    if (error === undefined) {
-      if (this.#failingSince !== undefined) logger.info({}, "the disk works again");
-      this.#failingSince = undefined;
-    } else if (this.#failingSince === undefined) {
-      logger.error({ error: error.message }, "the disk fails: proposals are refused");
-      this.#failingSince = this.ticks;
-    }
-  }
-
-  /** Again and again, while it lasts: what was taken just before the failure comes late. */
-  #giveUpWaiting(): void {
-    this.#failingSince = this.ticks;
-    for (const group of this.#groups.values()) group.giveUpWaiting();
   }
 }
 

@@ -42,9 +42,10 @@ export class Leadership {
   }
 
   /** The group does not run any more. */
-  end(): void {
+  end(why: string): void {
     this.#leads = NONE;
     this.#tellLeading();
+    this.#parts.listener?.onEnded(why);
   }
 
   /** What is committed by now will be answered when it is applied. */

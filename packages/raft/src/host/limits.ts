@@ -32,5 +32,8 @@ export const RESEND_MAX_MS = 10_000;
 
 /** A group sleeps when nothing happened in it for so many heartbeats. */
 export const IDLE_HEARTBEATS = 3;
-/** Election timeouts (electionTicks) that a proposal waits while the disk fails, and a read for its answer. */
+/**
+ * Election timeouts (electionTicks) that a proposal waits while the disk fails, a read for its answer,
+ * and a write for its end, before the disk counts as hanging.
+ */
 export const PATIENCE = 3;

@@ -47,6 +47,12 @@ export class Peers {
     return ids.map((id) => this.nodeOf(id)).filter((node) => node !== undefined);
   }
 
+  /** Nodes of the members that there are now, but for this one. */
+  get others(): readonly NodeName[] {
+    const { id: self, configuration } = this.#core;
+    return this.nodesOf([...configuration.nodes.keys()].filter((id) => id !== self));
+  }
+
   /**
    * False for a replica that came back without its disk: it has forgotten its votes and what it
    * acknowledged, so counting it could elect two leaders or lose what was committed. One that the

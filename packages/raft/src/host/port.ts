@@ -43,7 +43,7 @@ export type Answer =
   | { readonly type: "overloaded" }
   /** Taken, and then leadership or the host ended: it may still commit. */
   | { readonly type: "indeterminate" }
-  /** Not taken: the disk fails, or the group is not running. */
+  /** Not taken: the disk fails or hangs, leadership is being transferred, or the group does not run. */
   | { readonly type: "unavailable"; readonly message: string };
 
 export type ReadAnswer =
@@ -86,6 +86,11 @@ export interface GroupListener {
   onLeading(leading: boolean, term: Term): void;
   /** The leader that is known here, NONE if there is none. */
   onLeader(leader: ReplicaId, node: NodeName | undefined): void;
+  /**
+   * This replica does not run any more: it has failed here, was removed from its group, or was
+   * closed. Called once, after everything else.
+   */
+  onEnded(reason: string): void;
 }
 
 /** What is asked of a leader. Where a replica is added, its node has to run: it is asked for its disk. */
@@ -154,7 +159,11 @@ export interface HostOptions {
   /** Proposals per group that wait for their commit, and their bytes; beyond it `overloaded`. */
   readonly maxProposals: number;
   readonly maxProposalBytes: number;
-  /** A snapshot is taken when a group's log has grown by so many bytes since the last. */
+  /**
+   * A snapshot is taken when a group's log has grown since the last by so many bytes, or by the size
+   * of the last one that was taken since the start, if that is more: a large state would be written
+   * again and again.
+   */
   readonly snapshotEvery: number;
   /** Entries kept behind a snapshot for followers that are a little slow, in bytes. */
   readonly keepTail: number;

@@ -1,5 +1,5 @@
 /** What a group needs of its host. */
-import type { DiskId } from "../storage/port.ts";
+import type { DiskId, GroupWrite } from "../storage/port.ts";
 import type { NodeName } from "../transport/port.ts";
 import type { Group } from "./group.ts";
 import type { Outbox } from "./outbox.ts";
@@ -20,8 +20,14 @@ export interface Surroundings {
   /** It sleeps, and counts on these nodes. */
   fellAsleep(group: Group, nodes: readonly NodeName[]): void;
   woke(group: Group): void;
+  /** It does not run any more; the other members are on these nodes. */
+  ended(group: Group, others: readonly NodeName[]): void;
   /** It was removed from its group; its place here is given up. */
   removed(group: Group): void;
+  /** Why nothing should be written now. */
+  readonly diskFailure: Error | undefined;
+  /** As that of the storage. */
+  write(write: GroupWrite, done: () => void): void;
   /** Asked from the node; undefined if it can't be reached. */
   diskOf(node: NodeName): Promise<DiskId | undefined>;
   /** Lets everything else have its turn. */

@@ -43,6 +43,8 @@ const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** What an entry takes beside its data, about. */
 const ENTRY_BYTES = 16;
 const WRITE_BYTES = 32;
+/** How long stop() waits for the disk. */
+const STOP_MS = 10_000;
 
 export function openStorage(options: StorageOptions): RaftStorage {
   return new Storage(options);
@@ -110,9 +112,22 @@ class Storage implements RaftStorage {
     logger.info({ directory, groups: this.groups.size, segments }, "raft log recovered");
   }
 
+  /** Rejects where a disk that hangs does not let it end. The folder stays locked then: it is in use. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const waiting of this.#unsettled) waiting.reject(new Error("the storage is stopped"));
+    const { directory, timers } = this.#options;
+    const late = Promise.withResolvers<never>();
+    const text = `${directory}: what is under way has not ended after ${STOP_MS} ms`;
+    const timer = timers.set(STOP_MS, () => late.reject(new Error(text)));
+    try {
+      await Promise.race([this.#end(), late.promise]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #end(): Promise<void> {
     try {
       await this.#mover?.stop();
       await this.#releasing;

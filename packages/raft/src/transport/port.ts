@@ -21,7 +21,7 @@ export interface Batch {
   readonly hellos: readonly Hello[];
 }
 
-/** What nodes say to each other before they are members of the same group. */
+/** What nodes say to each other beside the messages of groups that run on both. */
 export type Hello =
   /** Which disk is there? The batch of the answer says it. */
   | { readonly type: "ask" | "answer"; readonly token: number }
@@ -37,7 +37,9 @@ export type Hello =
       readonly type: "founded";
       readonly group: GroupId;
       readonly members: ReadonlyMap<ReplicaId, Member>;
-    };
+    }
+  /** The sender lives, but does not run this group: who sleeps in it must not count on it. */
+  | { readonly type: "absent"; readonly group: GroupId };
 
 /**
  * (0) a heartbeat and (1) its answer, in short; (2) a heartbeat that lets the follower sleep and (4)

@@ -1,10 +1,16 @@
-/** What nodes say to each other before they are members of the same group, in bytes. */
+/** What nodes say to each other beside the messages of groups that run on both, in bytes. */
 import { type ByteReader, type ByteWriter, DecodeError } from "@canopy/base";
 import type { Hello } from "../transport/port.ts";
 import { readMembers, writeMembers } from "./configuration.ts";
 
 /** The place in this list is the byte on the wire. */
-const TYPES = ["ask", "answer", "founding", "founded"] as const satisfies readonly Hello["type"][];
+const TYPES = [
+  "ask",
+  "answer",
+  "founding",
+  "founded",
+  "absent",
+] as const satisfies readonly Hello["type"][];
 
 export function writeHello(writer: ByteWriter, hello: Hello): void {
   writer.u8(TYPES.indexOf(hello.type));
@@ -22,6 +28,9 @@ export function writeHello(writer: ByteWriter, hello: Hello): void {
       writer.varint(hello.group);
       writeMembers(writer, hello.members);
       return;
+    case "absent":
+      writer.varint(hello.group);
+      return;
   }
 }
 
@@ -31,6 +40,7 @@ export function readHello(reader: ByteReader): Hello {
   if (type === undefined) throw new DecodeError(`no such hello: ${byte}`);
   if (type === "ask" || type === "answer") return { type, token: reader.varint() };
   const group = reader.varint();
+  if (type === "absent") return { type, group };
   if (type === "founded") return { type, group, members: readMembers(reader) };
   const from = reader.varint();
   return { type, group, from, members: readMembers(reader) };

@@ -24,6 +24,7 @@ const PATIENCE_TICKS = 3_000;
 export interface Heard {
   readonly leading: string[];
   readonly leaders: number[];
+  readonly ended: string[];
 }
 
 export class TestNode {
@@ -32,7 +33,7 @@ export class TestNode {
   readonly errors: string[] = [];
   readonly machines = new Map<GroupId, ListMachine>();
   readonly groups = new Map<GroupId, RaftGroup>();
-  readonly heard: Heard = { leading: [], leaders: [] };
+  readonly heard: Heard = { leading: [], leaders: [], ended: [] };
   storage!: RaftStorage;
   host!: RaftHost;
   running = false;
@@ -92,6 +93,7 @@ export class TestNode {
     const listener: GroupListener = {
       onLeading: (leading, term) => this.heard.leading.push(`${leading} ${term}`),
       onLeader: (leader) => this.heard.leaders.push(leader),
+      onEnded: (reason) => this.heard.ended.push(reason),
     };
     this.machines.set(group, machine);
     const options = { group, machine, listener };

@@ -1,5 +1,6 @@
+import { testScope } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { Cluster } from "./cluster.ts";
+import { Cluster, type TestNode } from "./cluster.ts";
 
 const full = () => Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
 
@@ -39,6 +40,104 @@ describe("a disk that fails", () => {
     old.disk.failure = undefined;
     await cluster.until(() => old.machine().lines.at(-1) === "c", "the old one to follow");
     expect(old.machine().lines).toEqual(["a", "b", "c"]);
+  });
+});
+
+/** Returns what lets everything that is under way go on. */
+function hang({ disk }: TestNode): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => {
+    disk.hang = undefined;
+    resolve();
+  };
+  disk.hang = promise;
+  testScope().defer(end);
+  return end;
+}
+
+describe("a disk that hangs", () => {
+  async function hung(size: number) {
+    const cluster = await Cluster.of(size);
+    const node = await cluster.elected();
+    await cluster.propose("a");
+    const end = hang(node);
+    const waiting = node.group().propose(Buffer.from("b"));
+    return { cluster, node, waiting, end };
+  }
+
+  test("is like one that fails: nobody waits for ever, and it goes on when the write ends", async () => {
+    const { cluster, node, waiting, end } = await hung(1);
+    expect(await cluster.answer(waiting)).toEqual({ type: "indeterminate" });
+    expect(node.storage.failing).toBeUndefined();
+    expect(await node.group().propose(Buffer.from("c"))).toMatchObject({
+      type: "unavailable",
+      message: expect.stringMatching(/a write has been under way for \d+ ms/),
+    });
+    expect(node.errors.join()).toContain("the disk hangs");
+    end();
+    await cluster.until(() => node.machine().lines.length === 2, "the write to end");
+    expect(await cluster.propose("d")).toMatchObject({ type: "committed" });
+    expect(node.machine().lines).toEqual(["a", "b", "d"]);
+  });
+
+  test("is given three election timeouts", async () => {
+    const { cluster, node, waiting, end } = await hung(1);
+    let isAnswered = false;
+    void waiting.then(() => {
+      isAnswered = true;
+    });
+    await cluster.ticks(29);
+    expect(isAnswered).toBe(false);
+    await cluster.ticks(2);
+    expect(isAnswered).toBe(true);
+    expect(node.errors).toHaveLength(1);
+    end();
+  });
+
+  test("makes a leader hand over, and follow again when the write ends", async () => {
+    const { cluster, node: old, waiting, end } = await hung(3);
+    const next = await cluster.until(
+      () => cluster.nodes.find((node) => node !== old && node.leads),
+      "another leader",
+    );
+    expect(await cluster.answer(waiting)).toEqual({ type: "indeterminate" });
+    expect(await cluster.propose("c", next)).toMatchObject({ type: "committed" });
+    end();
+    await cluster.until(() => old.machine().lines.at(-1) === "c", "the old one to follow");
+    expect(old.machine().lines).toEqual(["a", "b", "c"]);
+  });
+
+  test("keeps the host from stopping no longer than that", async () => {
+    const cluster = await Cluster.of(1, { snapshotEvery: 100 });
+    const node = await cluster.elected();
+    const { snapshots } = node.storage;
+    const create = snapshots.create.bind(snapshots);
+    let end: (() => void) | undefined;
+    snapshots.create = (...args) => {
+      end = hang(node);
+      return create(...args);
+    };
+    await cluster.propose("x".repeat(200));
+    await cluster.until(() => end, "a snapshot to be begun");
+    let isStopped = false;
+    const stopping = node.host.stop().then(() => {
+      isStopped = true;
+    });
+    await cluster.ticks(29);
+    expect(isStopped).toBe(false);
+    await cluster.answer(stopping);
+    expect(isStopped).toBe(true);
+    expect(node.errors.join()).toContain("does not end");
+    end?.();
+  });
+
+  test("keeps the storage from stopping for ten seconds, which then says so", async () => {
+    const { cluster, node, waiting, end } = await hung(1);
+    await cluster.answer(waiting);
+    await node.host.stop();
+    const stopping = node.storage.stop().catch(String);
+    expect(await cluster.answer(stopping)).toContain("has not ended after 10000 ms");
+    end();
   });
 });
 

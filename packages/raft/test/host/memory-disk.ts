@@ -7,6 +7,18 @@ export class MemoryDisk implements Disk {
   readonly #directories = new Set<string>();
   /** What each write and sync is answered with. */
   failure: Error | undefined;
+  /** Writes and syncs that are begun do not end before this settles. */
+  hang: Promise<void> | undefined;
+  /** Called before each change. */
+  onChange: () => void = () => {};
+
+  /** What a process that is killed now leaves. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk();
+    for (const [path, content] of this.#files) copy.#files.set(path, content.copy());
+    for (const path of this.#directories) copy.#directories.add(path);
+    return copy;
+  }
 
   async makeDirectory(path: string): Promise<void> {
     await this.#turn();
@@ -79,13 +91,21 @@ export class MemoryDisk implements Disk {
 
   async #change(): Promise<void> {
     await this.#turn();
+    await this.hang;
     if (this.failure !== undefined) throw this.failure;
+    this.onChange();
   }
 }
 
 class Content {
   #bytes = Buffer.alloc(0);
   size = 0;
+
+  copy(): Content {
+    const copy = new Content();
+    copy.write(this.#bytes.subarray(0, this.size), 0);
+    return copy;
+  }
 
   read(position: number, length: number): Buffer {
     return Buffer.from(this.#bytes.subarray(position, Math.min(this.size, position + length)));

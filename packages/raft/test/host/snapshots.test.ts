@@ -33,6 +33,21 @@ describe("snapshots", () => {
     }
   });
 
+  test("come no closer to each other than the last was large", async () => {
+    const cluster = await Cluster.of(1, { snapshotEvery: 2_000, keepTail: 0 });
+    const { snapshots } = (await cluster.elected()).storage;
+    const create = snapshots.create.bind(snapshots);
+    let taken = 0;
+    snapshots.create = (...args) => {
+      taken++;
+      return create(...args);
+    };
+    // 60,000 bytes of log, and the state is as large: 2, 4, 8, 16 and 32 thousand, about.
+    await proposeMany(cluster, 0, 2_000);
+    expect(taken).toBeGreaterThanOrEqual(4);
+    expect(taken).toBeLessThanOrEqual(8);
+  });
+
   test("with the log behind them are what a restart begins with", async () => {
     const cluster = await Cluster.of(3, SMALL);
     await proposeMany(cluster, 0, 300);
