@@ -7,6 +7,8 @@ import type { Gateway } from "./gateway.ts";
 /** A turn's batch is handed on early when it reaches this size, in bytes. */
 const FULL = 1024 * 1024;
 const KEPT_BATCHES = 64;
+/** One turn with many small messages must not keep its memory in a batch that lives on. */
+const KEPT_MESSAGES = 4096;
 
 /** What the gateway's clients publish to one shard in one turn. */
 class Batch implements PublishBatch {
@@ -17,9 +19,9 @@ class Batch implements PublishBatch {
   since = 0;
   readonly records: RecordBatch = new RecordBatch();
   // Parallel to the records, and as long as they were at their most: beyond `clients` nothing counts.
-  readonly receiptSessions: number[] = [];
-  readonly receiptKeys: number[] = [];
-  readonly slots: number[] = [];
+  receiptSessions: number[] = [];
+  receiptKeys: number[] = [];
+  slots: number[] = [];
   readonly clients: Client[] = [];
   #hasReceipts = false;
 
@@ -32,7 +34,11 @@ class Batch implements PublishBatch {
     this.records.reset();
     // `length = 0` would give the array's memory away, which the next batch takes again
     for (let left = this.clients.length; left > 0; left--) this.clients.pop();
-    if (this.#hasReceipts) this.receiptSessions.fill(0);
+    if (this.slots.length > KEPT_MESSAGES) {
+      this.receiptSessions = [];
+      this.receiptKeys = [];
+      this.slots = [];
+    } else if (this.#hasReceipts) this.receiptSessions.fill(0);
     this.#hasReceipts = false;
   }
 
