@@ -87,6 +87,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   #scheduled = false;
   #backlog = 0;
   #pushed = 0;
+  /** Live traffic when outputs were written last. */
+  #liveBefore = 0;
   #ticker: Timer | undefined = undefined;
   #members = 0;
   readonly #turn = (): void => this.#endTurn();
@@ -300,12 +302,22 @@ export class Gateway implements Lifecycle, ShardPeer {
     } while (i < dirty.length && this.clock.now() < until);
     for (; i < dirty.length; i++) this.#late.push(dirty[i] as Client);
     dirty.length = 0;
-    if (this.#late.size > 0) this.#pushed++;
+    this.#countLate();
     do {
       for (let left = WRITES_PER_LOOK; left > 0 && this.#late.size > 0; left--) {
         this.#write(this.#late.shift() as Client);
       }
     } while (this.#late.size > 0 && this.clock.now() < until);
+  }
+
+  /**
+   * What is left of live traffic is live traffic, until nothing is left; what is left when only
+   * backlogs are read must not hold them back.
+   */
+  #countLate(): void {
+    const { liveTraffic } = this;
+    if (this.#late.size > 0 && liveTraffic !== this.#liveBefore) this.#pushed++;
+    this.#liveBefore = liveTraffic;
   }
 
   #write(client: Client): void {

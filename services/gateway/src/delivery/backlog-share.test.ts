@@ -41,13 +41,48 @@ test("beside live traffic it waits until others had a multiple of its time", () 
   }
   expect(waited).toBeGreaterThanOrEqual(10);
   expect(waited).toBeLessThan(30);
-  // what was taken too early is paid back, and a turn without live traffic forgives it
+  // what was taken too early is paid back, and some time without live traffic forgives it
   deliver(2);
   deliver(2);
   share.beginTurn(traffic);
   expect(share.hasRoom).toBe(false);
+  pass(5);
   share.beginTurn(traffic);
   expect(share.hasRoom).toBe(true);
+});
+
+test("live traffic that is not in every turn is live traffic", () => {
+  const { share, pass, deliver } = shareAt(5);
+  let traffic = 1;
+  let delivering = 0;
+  let time = 0;
+  for (let turn = 0; turn < 10_000; turn++) {
+    if (turn % 4 === 0) traffic++;
+    share.beginTurn(traffic);
+    pass(0.5);
+    time += 0.5;
+    if (!share.hasRoom) continue;
+    deliver(1);
+    delivering += 1;
+    time += 1;
+  }
+  expect(delivering / time).toBeGreaterThan(1 / 15);
+  expect(delivering / time).toBeLessThan(1 / 9);
+});
+
+test("a standstill in the middle of a delivery does not count as the backlog's time", () => {
+  const { share, pass, deliver } = shareAt(5);
+  let traffic = 1;
+  share.beginTurn(traffic++);
+  deliver(5000);
+  let waited = 0;
+  for (; waited < 5000; waited++) {
+    share.beginTurn(traffic++);
+    if (share.hasRoom) break;
+    pass(1);
+  }
+  expect(waited).toBeGreaterThan(100);
+  expect(waited).toBeLessThan(500);
 });
 
 test("what is under way counts until it has come, and beside live traffic less may be", () => {

@@ -8,9 +8,16 @@ const MOST_BESIDE = 256;
  * what is measured; writing to the sockets and the acknowledgements take about twice as much again.
  */
 const PARTS = 11;
+/**
+ * Live traffic has ended when there was none for so long, in ms: one turn without it says nothing,
+ * since a backlog that waits makes further turns at once.
+ */
+const QUIET = 5;
+/** What one delivery counts for at most, in ms: a process that stood still meanwhile used no time. */
+const LONGEST = 20;
 
 /**
- * How much of a turn goes to those who catch up. Alone they may have it all; beside live traffic
+ * How much of the time goes to those who catch up. Alone they may have it all; beside live traffic
  * they get a share of the time, however small the turns are.
  */
 export class BacklogShare {
@@ -18,6 +25,8 @@ export class BacklogShare {
   messages = 0;
   readonly #clock: Clock;
   #liveTraffic = 0;
+  /** When there was some last. */
+  #lastLive = Number.NEGATIVE_INFINITY;
   /** Time from which on it is a backlog's turn again. */
   #from = 0;
   #most = 0;
@@ -26,14 +35,15 @@ export class BacklogShare {
     this.#clock = clock;
   }
 
-  /** `liveTraffic` has grown since the last turn if there was any. */
+  /** `liveTraffic` has grown since the last call if there was any. */
   beginTurn(liveTraffic: number): void {
-    const isAlone = liveTraffic === this.#liveTraffic;
+    const now = this.#clock.now();
+    if (liveTraffic !== this.#liveTraffic) this.#lastLive = now;
     this.#liveTraffic = liveTraffic;
-    if (isAlone) {
+    if (now - this.#lastLive >= QUIET) {
       this.#from = 0;
       this.#most = MOST_ALONE;
-    } else this.#most = this.#clock.now() < this.#from ? 0 : MOST_BESIDE;
+    } else this.#most = now < this.#from ? 0 : MOST_BESIDE;
   }
 
   get hasRoom(): boolean {
@@ -48,6 +58,7 @@ export class BacklogShare {
   /** What was read has been delivered, since then. */
   spent(began: number): void {
     const now = this.#clock.now();
-    this.#from = Math.max(this.#from, began) + (now - began) * PARTS;
+    const time = Math.min(now - began, LONGEST);
+    this.#from = Math.max(this.#from, now - time) + time * PARTS;
   }
 }
