@@ -3,7 +3,11 @@
  * Implementations know this port; the gateway knows nothing else of them.
  */
 
-/** The client as the listener sees it, before anything it claims has been proven. */
+/**
+ * The client as the listener sees it, before anything it claims has been proven. It may be an object
+ * of the broker with getters that lives as long as the client: read the fields that are wanted, and
+ * neither spread it (`{ ...peer }` may lack them) nor log it as a whole.
+ */
 export interface Peer {
   /** Remote address as text, without the port. */
   readonly address: string;
