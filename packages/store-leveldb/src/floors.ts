@@ -1,13 +1,15 @@
 /**
  * Floors: up to where messages have left a queue. On disk they are needed where an index on disk
- * still names those messages: for sealed segments, and for the tail when a shard is closed.
+ * still names those messages: for sealed segments, and for the tail when a shard is closed. That of a
+ * drop is there before it is in memory.
  */
 import { ByteReader, ByteWriter } from "@canopy/base";
 import type { Offset } from "@canopy/store";
 import type { Committer } from "./committer.ts";
 import type { Database } from "./database.ts";
-import { behind, namedKey, prefixOf } from "./keys.ts";
+import { behind, namedKey, nameIn, prefixOf } from "./keys.ts";
 import { OpBatch } from "./op-batch.ts";
+import type { QueueIndex } from "./queue-index.ts";
 import type { ShardState } from "./shard-state.ts";
 import { Slice } from "./slice.ts";
 
@@ -28,16 +30,53 @@ export async function writeFloors(
 ): Promise<number> {
   const { dirty } = state;
   state.dirty = [];
+  for (const queue of dirty) queue.dirty = false;
   const slice = new Slice();
   const ops = new OpBatch(committer, patient);
-  for (const queue of dirty) {
-    queue.dirty = false;
-    ops.put(namedKey("floor", state.shard, queue.name), encodeFloor(queue.floor, newest));
-    if (ops.full) await ops.flush();
-    if (slice.over) await slice.rest();
+  state.drops.hold();
+  try {
+    for (const queue of dirty) {
+      ops.put(
+        namedKey("floor", state.shard, queue.name),
+        encodeFloor(floorOf(state, queue), newest),
+      );
+      // Given to the committer before any drop can begin: a drop's floor is never overwritten by a
+      // lower one.
+      if (slice.over) {
+        await ops.flush();
+        await slice.rest();
+      } else if (ops.full) await ops.flush();
+    }
+    await ops.flush();
+  } finally {
+    state.drops.release();
   }
-  await ops.flush();
   return dirty.length;
+}
+
+/** A queue that was emptied and came back has a second index, and what is dropped may be there only. */
+function floorOf({ queues, drops }: ShardState, { name, floor }: QueueIndex): Offset {
+  return Math.max(floor, queues.get(name)?.floor ?? 0, drops.floor(name));
+}
+
+/** Writes the floor of a drop; `apply` is called with it when it is on disk. */
+export async function writeDrop<T>(
+  state: ShardState,
+  committer: Committer,
+  newest: number,
+  drop: { readonly queue: QueueIndex; readonly upTo: Offset },
+  apply: (floor: Offset) => Promise<T>,
+): Promise<T> {
+  const { queue, upTo } = drop;
+  const floor = Math.max(Math.min(upTo, state.head), floorOf(state, queue));
+  const key = namedKey("floor", state.shard, queue.name);
+  state.drops.begin(queue.name, floor);
+  try {
+    await committer.write([{ type: "put", key, value: encodeFloor(floor, newest) }], false);
+    return await apply(floor);
+  } finally {
+    state.drops.end(queue.name);
+  }
 }
 
 /** Lists the queues that were trimmed in the tail too: for a close, which keeps trims exactly. */
@@ -64,10 +103,14 @@ export async function sweepFloors(
     reader.varint();
     if (reader.varint() < oldest) gone.push(key);
   });
-  const ops = new OpBatch(committer);
-  for (const key of gone) {
-    ops.del(key);
-    if (ops.full) await ops.flush();
+  while (gone.length > 0) {
+    const ops = new OpBatch(committer);
+    // One that has been, or will be, written again may concern a newer segment.
+    const changing = new Set([...state.dirty.map(({ name }) => name), ...state.drops.queues]);
+    while (gone.length > 0 && !ops.full) {
+      const key = gone.pop() as Buffer;
+      if (!changing.has(nameIn(key))) ops.del(key);
+    }
+    await ops.flush();
   }
-  await ops.flush();
 }

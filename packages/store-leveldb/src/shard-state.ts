@@ -1,4 +1,5 @@
 import type { Append, Offset, SenderSeq } from "@canopy/store";
+import { Drops } from "./drops.ts";
 import { corrupt } from "./errors.ts";
 import { BYTES, FIRST, LAST, MESSAGES, PLACE, QueueIndex, RUN, SEGMENT } from "./queue-index.ts";
 import { RetainedIndex } from "./retained-index.ts";
@@ -26,6 +27,7 @@ export class ShardState {
   readonly sealedById: Map<number, SealedSegment> = new Map();
   /** Queues whose trims concern sealed segments and are not on disk yet. */
   dirty: QueueIndex[] = [];
+  readonly drops: Drops = new Drops();
   /** Called when a sealed segment lost messages. */
   onTrimmed: (segment: SealedSegment) => void = () => {};
   onDirty: () => void = () => {};
@@ -148,6 +150,16 @@ export class ShardState {
     }
     this.forgetIfEmpty(queue);
     return taken;
+  }
+
+  /** A trim whose floor is on disk already. */
+  async drop(name: string, floor: Offset, loadRun: LoadRun): Promise<number> {
+    const queue = this.queues.get(name);
+    if (queue === undefined) return 0;
+    const trimming = this.trim(name, floor, loadRun);
+    // Listed: if it is forgotten now, an older floor under its name may still be on its way.
+    this.markDirty(queue);
+    return trimming;
   }
 
   /** Takes out the runs that are wholly below the floor. */

@@ -17,16 +17,19 @@ import { type Committer, failAll, type Line } from "./committer.ts";
 import type { Database } from "./database.ts";
 import type { DiskReader } from "./disk-reader.ts";
 import { closedError } from "./errors.ts";
+import { writeDrop } from "./floors.ts";
 import { excessOf, statOf } from "./queue-stat.ts";
 import { readShard } from "./read.ts";
 import { bodyOf } from "./record.ts";
 import { retainedPage, retainedValue } from "./retained.ts";
-import type { ShardState } from "./shard-state.ts";
+import type { LoadRun, ShardState } from "./shard-state.ts";
 
 export interface ShardParts {
   readonly database: Database;
   readonly reader: DiskReader;
   readonly committer: Committer;
+  /** The newest segment's id. */
+  readonly newest: () => number;
   /** The shard is closed by its owner; the state may be given up. */
   readonly release: (shard: Shard) => Promise<void>;
 }
@@ -39,6 +42,8 @@ export class Shard implements ShardStore, Line {
   readonly #parts: ShardParts;
   /** Settles with the last append given. */
   #last: Promise<unknown> = Promise.resolve();
+  readonly #drops = new Set<Promise<unknown>>();
+  readonly #loadRun: LoadRun;
   #ended: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -46,6 +51,7 @@ export class Shard implements ShardStore, Line {
     this.state = state;
     this.epoch = epoch;
     this.#parts = parts;
+    this.#loadRun = (segment, place) => parts.reader.run(segment, place);
   }
 
   get shard(): number {
@@ -101,7 +107,29 @@ export class Shard implements ShardStore, Line {
     this.#requireOpen();
     await this.#last;
     this.#requireOpen();
-    return this.#trim(queue, upTo);
+    return this.state.trim(queue, upTo, this.#loadRun);
+  }
+
+  async drop(queue: string, upTo: Offset): Promise<number> {
+    this.#requireOpen();
+    const dropping = this.#drop(queue, upTo);
+    const settled = dropping.catch(() => {});
+    this.#drops.add(settled);
+    void settled.then(() => this.#drops.delete(settled));
+    return dropping;
+  }
+
+  async #drop(name: string, upTo: Offset): Promise<number> {
+    await this.#last;
+    this.#requireOpen();
+    const { state } = this;
+    const { committer, newest } = this.#parts;
+    const queue = state.queues.get(name);
+    if (queue === undefined) return 0;
+    // Applied also if a newer owner has the shard by then: it is on disk.
+    return writeDrop(state, committer, newest(), { queue, upTo }, (floor) =>
+      state.drop(name, floor, this.#loadRun),
+    );
   }
 
   async remove(queue: string): Promise<void> {
@@ -110,12 +138,7 @@ export class Shard implements ShardStore, Line {
     this.#requireOpen();
     const { state } = this;
     state.removeProgress(queue);
-    await this.#trim(queue, state.head);
-  }
-
-  #trim(queue: string, upTo: Offset): Promise<number> {
-    const { reader } = this.#parts;
-    return this.state.trim(queue, upTo, (segment, place) => reader.run(segment, place));
+    await state.trim(queue, state.head, this.#loadRun);
   }
 
   async stats(queues?: readonly string[]): Promise<readonly QueueStat[]> {
@@ -183,6 +206,7 @@ export class Shard implements ShardStore, Line {
   async #close(): Promise<void> {
     this.#ended ??= closedError("shard");
     await this.#last;
+    await Promise.all(this.#drops);
     await this.#parts.release(this);
   }
 

@@ -108,6 +108,7 @@ export class LevelStore implements Store {
   readonly #committer: Committer;
   readonly #recovery: Recovery;
   readonly #upkeep: Upkeep;
+  readonly #newest: () => number;
   readonly #owners = new Map<number, Shard>();
   /** Opening and closing of one shard, one after the other. */
   readonly #turns = new Map<number, Promise<unknown>>();
@@ -121,20 +122,16 @@ export class LevelStore implements Store {
     this.#reader = new DiskReader(database, cache);
     const timers = options.timers ?? backgroundTimers;
     const clock = options.clock ?? systemClock;
-    this.#recovery = new Recovery(
-      database,
-      { clock, timers },
-      options.reserveBytes ?? 128 * MIB,
-      {
-        onRepaired: () => {
-          this.#committer.retry();
-          this.#upkeep.resume();
-        },
-        onLow: () => this.#upkeep.resume(),
+    this.#recovery = new Recovery(database, { clock, timers }, options.reserveBytes ?? 128 * MIB, {
+      onRepaired: () => {
+        this.#committer.retry();
+        this.#upkeep.resume();
       },
-    );
+      onLow: () => this.#upkeep.resume(),
+    });
     const logger = options.logger ?? silentLogger;
     const newSegment = () => nextSegment++;
+    this.#newest = () => nextSegment - 1;
     const segmentBytes = options.segmentBytes ?? 16 * MIB;
     this.#committer = new Committer(
       { database, cache, guard: this.#recovery },
@@ -151,7 +148,7 @@ export class LevelStore implements Store {
         now: () => clock.now(),
         rewriteDelay: options.rewriteDelay ?? REWRITE_DELAY,
         isLow: () => this.#recovery.isLow,
-        newest: () => nextSegment - 1,
+        newest: this.#newest,
         onError: (error) => logger.error({ err: error }, "upkeep of a shard has stopped"),
       },
     );
@@ -190,6 +187,7 @@ export class LevelStore implements Store {
       database: this.#database,
       reader: this.#reader,
       committer: this.#committer,
+      newest: this.#newest,
       release: (closed) => this.#inTurn(shard, () => this.#release(closed)),
     });
     this.#owners.set(shard, opened);

@@ -41,6 +41,8 @@ export class MemoryShardDisk {
   readonly receipts: Map<number, Set<number>> = new Map();
   readonly senders: Map<string, SenderSeq> = new Map();
   readonly progress: Map<string, Uint8Array> = new Map();
+  /** What trims took out of queues and a crash may bring back. */
+  readonly #trimmed: Map<string, Offset[]> = new Map();
 
   constructor(disk: Faults) {
     this.disk = disk;
@@ -72,6 +74,29 @@ export class MemoryShardDisk {
       if (value.length === 0) this.progress.delete(queue);
       else this.progress.set(queue, new Uint8Array(value));
     }
+  }
+
+  /** Takes the messages up to an offset out of a queue; returns how many. */
+  take(queue: string, upTo: Offset, isDurable: boolean): number {
+    const offsets = this.queues.get(queue) ?? [];
+    const kept = offsets.filter((offset) => offset > upTo);
+    const gone = [
+      ...(this.#trimmed.get(queue) ?? []),
+      ...offsets.slice(0, -kept.length || undefined),
+    ];
+    if (kept.length > 0) this.queues.set(queue, kept);
+    else this.queues.delete(queue);
+    this.#trimmed.set(queue, isDurable ? gone.filter((offset) => offset > upTo) : gone);
+    return offsets.length - kept.length;
+  }
+
+  /** All of them; see memory.ts. */
+  loseTrims(): void {
+    for (const [queue, offsets] of this.#trimmed) {
+      if (offsets.length > 0)
+        this.queues.set(queue, [...offsets, ...(this.queues.get(queue) ?? [])]);
+    }
+    this.#trimmed.clear();
   }
 
   #applyRetained(append: Append): void {
@@ -208,11 +233,18 @@ export class MemoryShard implements ShardStore {
   async trim(queue: string, upTo: Offset): Promise<number> {
     await this.#settled();
     this.#requireOwner();
-    const offsets = this.#disk.queues.get(queue) ?? [];
-    const kept = offsets.filter((offset) => offset > upTo);
-    if (kept.length > 0) this.#disk.queues.set(queue, kept);
-    else this.#disk.queues.delete(queue);
-    return offsets.length - kept.length;
+    return this.#disk.take(queue, upTo, false);
+  }
+
+  async drop(queue: string, upTo: Offset): Promise<number> {
+    await this.#settled();
+    // Of what comes while it is on its way nothing is meant.
+    const bound = Math.min(upTo, this.#disk.head);
+    const { disk } = this.#disk;
+    await disk.gate;
+    this.#requireOwner();
+    if (disk.fault !== undefined) throw new StoreError(disk.fault, "injected fault");
+    return this.#disk.take(queue, bound, true);
   }
 
   async remove(queue: string): Promise<void> {

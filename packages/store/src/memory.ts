@@ -18,6 +18,11 @@ export class MemoryDisk implements Faults {
     if (disk === undefined) this.#shards.set(shard, (disk = new MemoryShardDisk(this)));
     return disk;
   }
+
+  /** What the worst crash does: every trim that may be lost is. */
+  loseTrims(): void {
+    for (const disk of this.#shards.values()) disk.loseTrims();
+  }
 }
 
 export class MemoryStore implements Store {

@@ -182,6 +182,11 @@ export interface ShardStore {
    * May be lost in a crash.
    */
   trim(queue: string, upTo: Offset): Promise<number>;
+  /**
+   * As {@link trim}, of messages that somebody still wants: it is on disk before any read misses
+   * what it takes out. So whoever was given what is behind that is never given it, also after a crash.
+   */
+  drop(queue: string, upTo: Offset): Promise<number>;
   /** The whole queue and its progress go. May be lost in a crash; then the queue is listed again. */
   remove(queue: string): Promise<void>;
   /** Stats of the given queues, in their order; of all queues if none is given. */

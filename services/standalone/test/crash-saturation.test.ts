@@ -19,10 +19,23 @@ const LEAST = 5000;
 const LEAST_UNACKNOWLEDGED = 300;
 /** After so many rounds all that is due must have come, so that long runs stay small. */
 const ROUNDS = 6;
+
+interface Limits {
+  readonly settings: Readonly<Record<string, string | number>>;
+  /** The limits of queues drop messages, all but the last ones. */
+  readonly drop: boolean;
+}
+
 /** Subscribers that are behind may be far behind; what the bounds of a queue drop is not lost. */
-const settings = { "limits.maxQueuedMessages": 100_000_000, "limits.maxQueuedBytes": "100GiB" };
+const NO_LIMITS: Limits = {
+  settings: { "limits.maxQueuedMessages": 100_000_000, "limits.maxQueuedBytes": "100GiB" },
+  drop: false,
+};
+/** So low that everybody who is behind is given less than all in every round. */
+const LOW_LIMITS: Limits = { settings: { "limits.maxQueuedMessages": 1500 }, drop: true };
 
 interface World {
+  readonly limits: Limits;
   readonly broker: Broker;
   readonly plan: Plan;
   readonly account: Account;
@@ -31,11 +44,15 @@ interface World {
   readonly away: FloodSubscriber;
 }
 
-test("kill -9 at full load loses nothing acknowledged, repeats nothing at QoS 2, keeps the order", {
-  timeout: 3_600_000,
-}, async () => {
-  const world = await build(planned("saturation", ROUNDS));
-  const { broker, plan, account, publishers, away } = world;
+const cases: readonly [name: string, limits: Limits][] = [
+  ["loses nothing acknowledged, repeats nothing at QoS 2, keeps the order", NO_LIMITS],
+  ["[MQTT-4.6.0-5] does not bring back behind later messages what limits drop", LOW_LIMITS],
+];
+
+test.each(cases)("kill -9 at full load %s", { timeout: 3_600_000 }, async (_name, limits) => {
+  const plan = planned("saturation", ROUNDS);
+  const world = await build(plan, limits);
+  const { broker, account, publishers, away } = world;
   try {
     for (let round = 1; round <= plan.rounds; round++) {
       for (const publisher of publishers) publisher.start();
@@ -54,10 +71,11 @@ test("kill -9 at full load loses nothing acknowledged, repeats nothing at QoS 2,
   }
 });
 
-async function build(plan: Plan): Promise<World> {
+async function build(plan: Plan, limits: Limits): Promise<World> {
   const scope = testScope();
-  const broker = await startBroker({ timeout: 30_000, set: settings }, scope);
+  const broker = await startBroker({ timeout: 30_000, set: limits.settings }, scope);
   const account = new Account();
+  account.mayDrop = limits.drop;
   const options = (clientId: string): LinkOptions => ({
     clientId,
     address: () => broker.tcp,
@@ -85,7 +103,7 @@ async function build(plan: Plan): Promise<World> {
     await subscriber("member-2", "group", "$share/group/s/#"),
   ];
   const away = await subscriber("away", "away", "+/#");
-  return { broker, plan, account, publishers, subscribers, away };
+  return { limits, broker, plan, account, publishers, subscribers, away };
 }
 
 /**
@@ -118,15 +136,17 @@ async function unacknowledged({ publishers }: World): Promise<number> {
 
 /** Everything comes back, and everything that is due arrives. */
 async function settle(world: World): Promise<void> {
-  const { account, publishers, subscribers, away } = world;
+  const { account, publishers, subscribers, away, limits } = world;
   for (const publisher of publishers) publisher.stop();
   await away.stay();
   const left = () => publishers.reduce((sum, { unfinished }) => sum + unfinished, 0);
   await waitFor(() => left() === 0, { timeout: 60_000, what: () => `${left()} answers` });
+  if (limits.drop) for (const publisher of publishers) publisher.one();
   // all is acknowledged now, so all has to come; as long as anything comes it is not lost
-  for (let before = account.missing; before > 0; before = account.missing) {
+  const due = () => (limits.drop ? account.missingLast : account.missing);
+  for (let before = due(); before > 0; before = due()) {
     const missing = before;
-    await waitFor(() => account.missing < missing, {
+    await waitFor(() => due() < missing, {
       timeout: 30_000,
       what: () => account.describeMissing().join("\n"),
     });
@@ -137,6 +157,7 @@ async function settle(world: World): Promise<void> {
     timeout: 30_000,
     what: () => `${unreleased()} PUBREL`,
   });
-  const { published, repeated } = account;
-  console.log("saturation:", { published, repeated });
+  const { published, repeated, missing } = account;
+  console.log("saturation:", { published, repeated, dropped: missing });
+  expect(missing > 0).toBe(limits.drop);
 }

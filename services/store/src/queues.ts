@@ -15,6 +15,8 @@ export class QueueState {
   freshMessages = 0;
   /** Up to where it was trimmed. */
   trimmed: Offset = 0;
+  /** What limits forbid is leaving it. */
+  isDropping = false;
   /** It is among those that have to be looked at soon. */
   isTouched = false;
   /** Milliseconds until the next look; grows while nothing happens. */

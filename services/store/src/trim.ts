@@ -1,7 +1,7 @@
 import { type Clock, DeadlineHeap, type Logger } from "@canopy/base";
 import { RecordView } from "@canopy/codec";
 import type { SessionQueries } from "@canopy/session";
-import type { Offset, ShardStore } from "@canopy/store";
+import { type Offset, type ShardStore, StoreError } from "@canopy/store";
 import type { Counters } from "./counters.ts";
 import type { QueueLimits } from "./options.ts";
 import type { QueueState } from "./queues.ts";
@@ -20,6 +20,8 @@ const SHARE_OF_TIME = 1 / 100;
 const AGE_PAGE = 100;
 const AGE_PAGE_BYTES = 1 << 20;
 const WARN_AFTER = 60_000;
+/** Queues whose drops are on their way to the disk at a time: they share writes. */
+const MOST_DROPS = 1_000;
 
 export interface TrimParts {
   readonly clock: Clock;
@@ -40,6 +42,7 @@ export class Trimmer {
   readonly #looks = new DeadlineHeap<string>();
   readonly #warned = new Map<string, number>();
   readonly #view = new RecordView();
+  readonly #drops = new Set<Promise<void>>();
 
   constructor(shard: Shard, parts: TrimParts) {
     this.#shard = shard;
@@ -59,12 +62,14 @@ export class Trimmer {
     const [name] = this.#looks.popDue(this.#parts.clock.now(), 1);
     if (name === undefined) return false;
     const state = this.#shard.queues.get(name);
-    if (state !== undefined) await this.#look(state);
+    // One that is being shortened is looked at when that is done.
+    if (state !== undefined && !state.isDropping) await this.#look(state);
+    if (this.#drops.size >= MOST_DROPS) await Promise.race(this.#drops);
     return true;
   }
 
   async #look(state: QueueState): Promise<void> {
-    const { clock, logger, routes, removals } = this.#parts;
+    const { clock, routes, removals } = this.#parts;
     const began = clock.now();
     if (!routes.has(state.name)) {
       removals.remove(state.name);
@@ -79,12 +84,10 @@ export class Trimmer {
       const longer = Math.min(Math.max(state.interval * 2, SOON), LATE);
       state.interval = state.messages < before ? SOON : longer;
     } catch (error) {
-      logger.warn(
-        { err: error, queue: state.name, shard: this.#shard.number },
-        "queue not trimmed",
-      );
+      this.#failed(state, error);
     }
-    this.#again(state, Math.max(state.interval, (clock.now() - began) / SHARE_OF_TIME));
+    if (!state.isDropping)
+      this.#again(state, Math.max(state.interval, (clock.now() - began) / SHARE_OF_TIME));
   }
 
   #again({ name }: QueueState, after: number): void {
@@ -103,9 +106,34 @@ export class Trimmer {
     }
     if (!(await this.#learn(state, store))) return false;
     const upTo = Math.max(await this.#excess(state, store), await this.#tooOld(state, store));
-    if (upTo === 0) return true;
-    this.#dropped(name, await store.trim(name, upTo));
-    return this.#learn(state, store);
+    if (upTo > 0) this.#begin(state, store, upTo);
+    return true;
+  }
+
+  /** Goes on to other queues while this is written. */
+  #begin(state: QueueState, store: ShardStore, upTo: Offset): void {
+    state.isDropping = true;
+    const dropping = this.#drop(state, store, upTo).finally(() => this.#drops.delete(dropping));
+    this.#drops.add(dropping);
+  }
+
+  async #drop(state: QueueState, store: ShardStore, upTo: Offset): Promise<void> {
+    state.interval = SOON;
+    try {
+      this.#dropped(state.name, await store.drop(state.name, upTo));
+      state.isDropping = false;
+      if (await this.#learn(state, store)) this.#again(state, SOON);
+    } catch (error) {
+      state.isDropping = false;
+      this.#failed(state, error);
+      this.#again(state, SOON);
+    }
+  }
+
+  #failed({ name }: QueueState, error: unknown): void {
+    if (error instanceof StoreError && error.code === "closed") return;
+    const fields = { err: error, queue: name, shard: this.#shard.number };
+    this.#parts.logger.warn(fields, "queue not trimmed");
   }
 
   async #learn(state: QueueState, store: ShardStore): Promise<boolean> {

@@ -78,6 +78,58 @@ describe("limits of queues", () => {
     expect(world.shards.counts()).toMatchObject({ dropped: 15, queuedMessages: 10 });
   });
 
+  test("[MQTT-4.6.0-5] what readers have jumped over does not come back after a crash", async () => {
+    const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedMessages: 10 } });
+    const shard = await fill(world, 25);
+    await passes(world, 2);
+    // a session that had read nothing yet was given these, and what it has read is not known yet
+    const given = await world.read("a", shard);
+    expect(given).toHaveLength(10);
+    world.disk.loseTrims();
+    await world.restart();
+    expect(await world.read("a", shard)).toEqual(given);
+    await passes(world, 2);
+    expect(world.shards.counts()).toMatchObject({ queuedMessages: 10, dropped: 0 });
+  });
+
+  test("readers jump over a drop only when it is on disk", async () => {
+    const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedMessages: 10 } });
+    const shard = await fill(world, 25);
+    const release = world.holdDisk();
+    await passes(world, 2);
+    expect(await world.read("a", shard)).toHaveLength(25);
+    expect(world.shards.counts().dropped).toBe(0);
+    release();
+    await settled();
+    expect(await world.read("a", shard)).toHaveLength(10);
+    expect(world.shards.counts()).toMatchObject({ queuedMessages: 10, dropped: 15 });
+  });
+
+  test("while one queue's drop waits for the disk others are looked at", async () => {
+    const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedMessages: 10 } });
+    await world.route("+");
+    const shard = await fill(world, 25);
+    const release = world.holdDisk();
+    await passes(world, 3);
+    release();
+    await settled();
+    expect(await world.read("a", shard)).toHaveLength(10);
+    expect(await world.read("+", shard)).toHaveLength(10);
+    expect(world.shards.counts()).toMatchObject({ queuedMessages: 20, dropped: 30 });
+  });
+
+  test("a drop that failed is tried again", async () => {
+    const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedMessages: 10 } });
+    const shard = await fill(world, 25);
+    world.disk.fault = "full";
+    await passes(world, 3);
+    expect(await world.read("a", shard)).toHaveLength(25);
+    world.disk.fault = undefined;
+    await passes(world, 3);
+    expect(await world.read("a", shard)).toHaveLength(10);
+    expect(world.shards.counts()).toMatchObject({ queuedMessages: 10, dropped: 15 });
+  });
+
   test("beyond the bytes too", async () => {
     const world = await startedWorld({ limits: { ...NO_LIMITS, maxQueuedBytes: 5_000 } });
     await fill(world, 20, "x".repeat(970));

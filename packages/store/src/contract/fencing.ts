@@ -47,6 +47,7 @@ export function fencingTests(makeHarness: MakeHarness): void {
     expect(await outcome(old.append(append))).toBe("stale-epoch");
     expect(await outcome(old.append(change({})))).toBe("stale-epoch");
     expect(await outcome(old.trim("q", first))).toBe("stale-epoch");
+    expect(await outcome(old.drop("q", first))).toBe("stale-epoch");
     expect(await outcome(old.remove("q"))).toBe("stale-epoch");
     expect(await bodies(owner, "q")).toEqual(["a"]);
     await put(owner, { body: "c", queues: ["q"] });

@@ -79,6 +79,7 @@ export function lifecycleTests(makeHarness: MakeHarness): void {
       shard.append(append),
       shard.read([{ queue: "q", after: 0 }], { messages: 1, bytes: 1 }),
       shard.trim("q", 1),
+      shard.drop("q", 1),
       shard.remove("q"),
       shard.stats(),
       shard.retained("#", 1, undefined, { messages: 1, bytes: 1 }),

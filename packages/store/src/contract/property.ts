@@ -23,7 +23,7 @@ const SENDERS = ["g1", "g2", "s1"];
 
 type Step =
   | { readonly kind: "append"; readonly appends: readonly Content[] }
-  | { readonly kind: "trim"; readonly queue: number; readonly part: number }
+  | { readonly kind: "trim" | "drop"; readonly queue: number; readonly part: number }
   | { readonly kind: "remove"; readonly queue: number }
   | {
       readonly kind: "read";
@@ -84,9 +84,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 3,
+    weight: 4,
     arbitrary: fc.record({
-      kind: fc.constant("trim" as const),
+      kind: fc.constantFrom("trim" as const, "drop" as const),
       queue: index(QUEUES),
       part: fc.nat(100),
     }),
@@ -127,6 +127,8 @@ class Pair {
   #epoch = 1;
   /** What must have left each queue: a crash may bring it back until it is trimmed again. */
   readonly #floors = new Map<string, Offset>();
+  /** What may not come back. */
+  readonly #dropped = new Map<string, Offset>();
   #count = 0;
 
   private constructor(bench: Bench, model: ShardStore, real: ShardStore) {
@@ -152,7 +154,8 @@ class Pair {
       case "append":
         return this.#append(step.appends);
       case "trim":
-        return this.#trim(nameOf(QUEUES, step.queue), step.part);
+      case "drop":
+        return this.#trim(step.kind, nameOf(QUEUES, step.queue), step.part);
       case "remove":
         return this.#remove(nameOf(QUEUES, step.queue));
       case "read":
@@ -199,13 +202,18 @@ class Pair {
     };
   }
 
-  async #trim(queue: string, part: number): Promise<void> {
+  async #trim(kind: "trim" | "drop", queue: string, part: number): Promise<void> {
     const upTo = this.#position(part);
-    await Promise.all([this.#model.trim(queue, upTo), this.#real.trim(queue, upTo)]);
-    this.#floors.set(
-      queue,
-      Math.max(this.#floors.get(queue) ?? 0, Math.min(upTo, this.#model.head)),
-    );
+    const taken = await Promise.all([
+      this.#model[kind](queue, upTo),
+      this.#real[kind](queue, upTo),
+    ]);
+    assert.equal(taken[1], taken[0]);
+    const floor = Math.min(upTo, this.#model.head);
+    const isDropped = kind === "drop" && taken[0] > 0;
+    for (const floors of isDropped ? [this.#floors, this.#dropped] : [this.#floors]) {
+      floors.set(queue, Math.max(floors.get(queue) ?? 0, floor));
+    }
   }
 
   async #remove(queue: string): Promise<void> {
@@ -262,6 +270,9 @@ class Pair {
       const real = await contents(this.#real, queue);
       // Trimmed messages may be back, but nothing else may be there or missing.
       assert.deepEqual(real.slice(real.length - model.length), model);
+      const [stat] = await this.#real.stats([queue]);
+      const dropped = this.#dropped.get(queue) ?? 0;
+      assert.ok(stat === undefined || stat.messages === 0 || stat.first > dropped, queue);
       await this.#real.trim(queue, this.#floors.get(queue) ?? 0);
       if ((await this.#model.progress(queue)) === undefined) {
         await this.#real.append(change({ progress: new Map([[queue, new Uint8Array(0)]]) }));

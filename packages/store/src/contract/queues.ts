@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bodies, change, type MakeHarness, put, useBench } from "./harness.ts";
+import { bodies, change, type MakeHarness, outcome, put, useBench } from "./harness.ts";
 
 export function queueTests(makeHarness: MakeHarness): void {
   const bench = useBench(makeHarness);
@@ -27,6 +27,48 @@ export function queueTests(makeHarness: MakeHarness): void {
     expect(await shard.stats()).toEqual([]);
     await put(shard, { body: "new", queues: ["q"] });
     expect(await bodies(shard, "q")).toEqual(["new"]);
+  });
+
+  test("a drop is a trim that a crash does not undo", async () => {
+    let shard = await bench().shard();
+    const first = await put(shard, ...ten("q"), ...ten("r"));
+    await shard.trim("q", first + 1);
+    expect(await shard.drop("q", first + 3)).toBe(2);
+    expect(await shard.drop("q", first + 3)).toBe(0);
+    expect(await shard.drop("nobody", first)).toBe(0);
+    for (let round = 0; round < 3; round++) {
+      expect((await bodies(shard, "q"))[0]).toBe("44444");
+      expect(await bodies(shard, "r")).toHaveLength(10);
+      await put(shard, { body: "later", queues: ["q"] });
+      await bench().crash();
+      shard = await bench().shard();
+    }
+    expect(await bodies(shard, "q")).toHaveLength(6 + 3);
+    expect(await shard.drop("q", Number.MAX_SAFE_INTEGER)).toBe(9);
+    await bench().crash();
+    shard = await bench().shard();
+    expect(await bodies(shard, "q")).toEqual([]);
+    await put(shard, { body: "new", queues: ["q"] });
+    expect(await bodies(shard, "q")).toEqual(["new"]);
+  });
+
+  test("what reads have passed for a drop does not come back, at whatever moment it ends", async () => {
+    let shard = await bench().shard();
+    let lowest = 0;
+    for (let round = 0; round < 12; round++) {
+      const first = await put(shard, ...ten("q"), ...ten("other"));
+      const dropping = outcome(shard.drop("q", first + (round % 10)));
+      const more = outcome(put(shard, ...ten("q")));
+      for (let look = 0; look < round; look++) {
+        const read = await shard.read([{ queue: "q", after: 0 }], { messages: 1, bytes: 1 });
+        lowest = Math.max(lowest, read.messages[0]?.offset ?? 0);
+      }
+      await bench().crash();
+      await Promise.all([dropping, more]);
+      shard = await bench().shard();
+      const again = await shard.read([{ queue: "q", after: 0 }], { messages: 1, bytes: 1 });
+      expect(again.messages[0]?.offset ?? lowest).toBeGreaterThanOrEqual(lowest);
+    }
   });
 
   test("trims and removes come behind the appends given before them", async () => {

@@ -5,6 +5,8 @@ export interface Lane {
   readonly qos: 1 | 2;
   /** Messages so far. */
   published: number;
+  /** Those that were sent more than once: a broker may have stored them at QoS 1 as often. */
+  readonly repeated: Set<number>;
 }
 
 const SIZE = 32;
@@ -30,9 +32,11 @@ export class Account {
   repeated = 0;
   /** Connections have been lost, so QoS 1 messages may come again. */
   mayRepeat = false;
+  /** Limits of queues drop messages: of one that was sent twice perhaps only the first. */
+  mayDrop = false;
 
   lane(topic: string, qos: 1 | 2): Lane {
-    const lane = { id: this.lanes.length, topic, qos, published: 0 };
+    const lane = { id: this.lanes.length, topic, qos, published: 0, repeated: new Set<number>() };
     this.lanes.push(lane);
     return lane;
   }
@@ -90,6 +94,15 @@ export class Account {
     return all.reduce((sum, { distinct }) => sum + this.published - distinct, 0);
   }
 
+  /** Of each lane the last message, where it has not come: no limit drops it if few come behind it. */
+  get missingLast(): number {
+    const last = this.lanes.filter(({ published }) => published > 0);
+    const isThere = ({ counts }: Receiver, { id, published }: Lane) =>
+      (counts[id]?.[published - 1] ?? 0) > 0;
+    const all = [...this.#receivers.values()];
+    return all.reduce((sum, one) => sum + last.filter((lane) => !isThere(one, lane)).length, 0);
+  }
+
   /** Some of them, by name. */
   describeMissing(): string[] {
     return [...this.#receivers].flatMap(([name, { counts }]) =>
@@ -116,7 +129,13 @@ export class Account {
     receiver.distinct++;
     const highest = receiver.highest[lane.id] ?? -1;
     if (sequence > highest) receiver.highest[lane.id] = sequence;
-    else if (receiver.isOrdered) this.wrong(`${what} came after ${highest}`);
+    else if (receiver.isOrdered && !this.#isSecond(lane, sequence))
+      this.wrong(`${what} came after ${highest}`);
+  }
+
+  /** It comes in the place of what its publisher sent again, as the first of the two was dropped. */
+  #isSecond({ qos, repeated }: Lane, sequence: number): boolean {
+    return this.mayDrop && qos === 1 && repeated.has(sequence);
   }
 }
 

@@ -51,6 +51,7 @@ export class FloodPublisher extends Link {
         this.#resumed.add(id);
         this.writeAnswer(PUBREL, id);
       } else {
+        this.lane.repeated.add(sequence);
         this.#send(id, sequence, true);
       }
     }
@@ -58,12 +59,15 @@ export class FloodPublisher extends Link {
 
   protected override endTurn(): void {
     if (!this.#running || this.isBlocked) return;
-    while (this.#unfinished.size < this.#window) {
-      this.#lastId = (this.#lastId % LAST_ID) + 1;
-      const sequence = this.lane.published++;
-      this.#unfinished.set(this.#lastId, sequence);
-      this.#send(this.#lastId, sequence, false);
-    }
+    while (this.#unfinished.size < this.#window) this.one();
+  }
+
+  /** Publishes one message. */
+  one(): void {
+    this.#lastId = (this.#lastId % LAST_ID) + 1;
+    const sequence = this.lane.published++;
+    this.#unfinished.set(this.#lastId, sequence);
+    this.#send(this.#lastId, sequence, false);
   }
 
   protected override publish(): void {
