@@ -195,6 +195,7 @@ export type SessionErrorCode =
   | "indeterminate"
   /** Too much waits already. */
   | "overloaded"
+  /** The service does not run any more here: it was stopped, or its state failed. It is of no use to try again. */
   | "closed";
 
 export interface SessionErrorOptions extends ErrorOptions {

@@ -64,7 +64,7 @@ test("a command in the log that can't be read: start() rejects and says so", asy
   await writeUnreadable(h);
   const ended: string[] = [];
   await expect(h.restart({ onEnded: (reason) => ended.push(reason) })).rejects.toMatchObject({
-    code: "unavailable",
+    code: "closed",
     message: expect.stringMatching(
       /^the sessions can't be served: the group has failed here: .*250/,
     ),
@@ -85,7 +85,7 @@ test("a group that fails while it runs: who waits and who comes is told, and the
     code: expect.stringMatching(/^(indeterminate|unavailable|not-leader)$/),
   });
   expect(ended).toEqual(["the group has failed here: no such command"]);
-  const refusal = { code: "unavailable", message: expect.stringContaining("no such command") };
+  const refusal = { code: "closed", message: expect.stringContaining("no such command") };
   await expect(h.sessions.open(openRequest(gateway))).rejects.toMatchObject(refusal);
   await expect(h.sessions.register(idlePeer)).rejects.toMatchObject(refusal);
   expect(h.service.leading).toBe(false);

@@ -12,7 +12,7 @@ export function indeterminate(): SessionError {
 
 /** The group has ended here: until a restart nothing is answered any more. */
 export function ended(reason: string): SessionError {
-  return new SessionError("unavailable", `the sessions can't be served: ${reason}`);
+  return new SessionError("closed", `the sessions can't be served: ${reason}`);
 }
 
 export function stopped(): SessionError {

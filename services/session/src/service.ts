@@ -50,7 +50,7 @@ export interface SessionServiceOptions {
   readonly claimTimeout?: number;
   /**
    * After start(): the group has ended here, though nobody stopped this. From here on every call is
-   * refused as `unavailable`; a restart may help, or another replica.
+   * refused as `closed`; a restart may help, or another replica.
    */
   readonly onEnded?: (reason: string) => void;
 }

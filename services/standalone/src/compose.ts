@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { allowAll, authentication } from "@canopy/auth";
 import {
+  Deferred,
   type Lifecycle,
   type Logger,
   Stack,
@@ -23,6 +24,8 @@ import { connectionSettings, gatewayLimits } from "./settings.ts";
 export interface Standalone extends Lifecycle {
   /** Where it listens, once started. */
   readonly addresses: readonly string[];
+  /** Settles with the reason when it can serve nobody any more, though it was not stopped. */
+  readonly failed: Promise<string>;
 }
 
 /**
@@ -31,8 +34,11 @@ export interface Standalone extends Lifecycle {
  */
 export function compose(config: Config, logger: Logger, version: string): Standalone {
   const stack = new Stack();
+  const failed = new Deferred<string>();
+  const onFailed = (reason: string) => failed.resolve(reason);
   let gateway: Gateway | undefined;
   return {
+    failed: failed.promise,
     get addresses(): readonly string[] {
       return gateway?.listeners.addresses ?? [];
     },
@@ -40,7 +46,7 @@ export function compose(config: Config, logger: Logger, version: string): Standa
       await prepareDataFolder(config.data, config.store.shards);
       const store = await openStore(config, logger);
       stack.add({ start: async () => {}, stop: () => store.close() });
-      gateway = assemble(config, logger, version, store, stack);
+      gateway = assemble(config, { logger, version, store, stack, onFailed });
       await stack.start();
     },
     stop: () => stack.stop(),
@@ -69,13 +75,16 @@ function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
   });
 }
 
-function assemble(
-  config: Config,
-  logger: Logger,
-  version: string,
-  store: Store,
-  stack: Stack,
-): Gateway {
+interface Assembling {
+  readonly logger: Logger;
+  readonly version: string;
+  readonly store: Store;
+  readonly stack: Stack;
+  readonly onFailed: (reason: string) => void;
+}
+
+function assemble(config: Config, parts: Assembling): Gateway {
+  const { logger, version, store, stack, onFailed } = parts;
   const clock = systemClock;
   const timers = systemTimers;
   const topics = new TopicTable(config.store.shards);
@@ -106,6 +115,7 @@ function assemble(
     bootstrap: { replica: SESSIONS.replica, voters: new Map([[SESSIONS.replica, NODE]]) },
     shards: config.store.shards,
     routeSink: storeService.routeSink,
+    onEnded: onFailed,
   });
   const authenticator = authentication(config.auth, common);
   // sessions are recovered first: the store service asks them for their routes

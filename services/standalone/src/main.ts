@@ -50,7 +50,7 @@ async function run({ config, warnings }: LoadedConfig): Promise<void> {
   const logger = createLogger(config.log, process.stdout);
   for (const warning of warnings) logger.warn({}, warning);
   const broker = compose(config, logger, version);
-  const ended = endOnSignals(broker, logger, config.shutdown.timeout);
+  const ended = endOnSignals(broker, logger, config.shutdown.timeout, broker.failed);
   try {
     await broker.start();
   } catch (error) {

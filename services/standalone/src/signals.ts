@@ -2,47 +2,60 @@ import { type Lifecycle, type Logger, systemTimers } from "@canopy/base";
 
 /** A signal to a whole process group reaches the broker more than once, within milliseconds. */
 const SAME_SIGNAL = 300;
+const FAILED = 1;
 
 /**
  * SIGTERM and SIGINT stop the broker in order, within the timeout (ms); a second one ends it at
- * once. Settles when it has stopped.
+ * once. It stops as well, with exit code 1, when `failed` settles. Settles when it has stopped.
  */
 export async function endOnSignals(
   broker: Lifecycle,
   logger: Logger,
   timeout: number,
+  failed: Promise<string> = new Promise(() => {}),
 ): Promise<void> {
   await new Promise<void>((resolve) => {
-    let first = 0;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      const now = performance.now();
-      if (first !== 0) {
-        if (now - first < SAME_SIGNAL) return;
-        logger.warn({ signal }, "stopping at once");
-        process.exit(1);
-      }
-      first = now;
-      logger.info({ signal }, "stopping");
-      const limit = systemTimers.set(timeout, () => {
-        logger.error({ timeout }, "stopping took too long");
-        process.exit(1);
+    let first: number | undefined;
+    const stop = (exitCode: number): void => {
+      first = performance.now();
+      void stopInTime(broker, logger, timeout).then(() => {
+        process.exitCode = exitCode;
+        resolve();
       });
-      broker.stop().then(
-        () => {
-          limit.cancel();
-          logger.info({}, "stopped");
-          process.exitCode = 0;
-          resolve();
-        },
-        (error: unknown) => {
-          logger.error({ error }, "stopping failed");
-          process.exit(1);
-        },
-      );
+    };
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (first === undefined) {
+        logger.info({ signal }, "stopping");
+        stop(0);
+      } else if (performance.now() - first >= SAME_SIGNAL) {
+        logger.warn({ signal }, "stopping at once");
+        process.exit(FAILED);
+      }
     };
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
+    void failed.then((reason) => {
+      if (first !== undefined) return;
+      logger.error({ error: reason }, "the broker can't go on: stopping");
+      stop(FAILED);
+    });
   });
   // sockets of clients that don't close are not waited for
   setImmediate(() => process.exit());
+}
+
+/** Ends the process if it takes too long or fails. */
+async function stopInTime(broker: Lifecycle, logger: Logger, timeout: number): Promise<void> {
+  const limit = systemTimers.set(timeout, () => {
+    logger.error({ timeout }, "stopping took too long");
+    process.exit(FAILED);
+  });
+  try {
+    await broker.stop();
+    limit.cancel();
+    logger.info({}, "stopped");
+  } catch (error) {
+    logger.error({ error }, "stopping failed");
+    process.exit(FAILED);
+  }
 }

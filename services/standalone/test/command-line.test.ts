@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { EntryKind, openStorage } from "@canopy/raft";
 import { Child, RawClient, startBroker, tempDir, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { publish } from "./support.ts";
@@ -103,6 +104,22 @@ describe("what is wrong is said in one line, with exit code 2", () => {
     await broker.stop();
     const args = ["--data", broker.data, ...anywhere, "--set", "store.shards=3"];
     await expectRefusal(run(args), /store\.shards=2/);
+  });
+
+  test("a log of the sessions with a command of a later version", async () => {
+    const broker = await startBroker();
+    await broker.stop();
+    const storage = openStorage({ directory: join(broker.data, "raft") });
+    await storage.start();
+    const { hardState, entries, snapshot } = storage.groups.get(0)!.log;
+    const index = (entries.at(-1)?.index ?? snapshot.index) + 1;
+    const unreadable = { index, term: hardState.term, kind: EntryKind.Command };
+    const entry = { ...unreadable, data: Buffer.from([0, 250, 1]) };
+    const write = { group: 0, hardState, entries: [entry], snapshot: undefined };
+    await new Promise<void>((done) => storage.write(write, done));
+    await storage.stop();
+    const child = run(["--data", broker.data, ...anywhere]);
+    await expectRefusal(child, /the sessions can't be served: the group has failed here: .*250/);
   });
 
   test("a data folder of another format, or with a damaged description", async () => {
@@ -295,6 +312,27 @@ describe("the end", () => {
     clearInterval(again);
     expect(exit).toEqual({ code: 1, signal: null });
     expect(child.stdout).toContain("stopping at once");
+  });
+
+  test("comes by itself, with exit code 1, when the sessions can't be served any more", async () => {
+    const preload = import.meta.resolve("./crash/unreadable.ts");
+    const args = ["--conditions=source", "--import", preload, main];
+    const data = join(await tempDir(), "data");
+    const child = new Child({
+      command: process.execPath,
+      args: [...args, "--data", data, ...anywhere, "--set", "auth.anonymous=true"],
+      env: { PATH: process.env["PATH"] ?? "" },
+    });
+    const address = await listening(child);
+    const client = await RawClient.connected(address);
+    const last = await RawClient.open(address);
+    last.send({ cmd: "connect", protocolVersion: 5, clientId: "unreadable", clean: true });
+    expect(await child.exited).toEqual({ code: 1, signal: null });
+    await client.closed;
+    expect(child.stdout.join("\n")).toContain("the broker can't go on: stopping");
+    expect(child.stdout.at(-1)).toContain("stopped");
+    // Nobody goes on trying meanwhile.
+    expect(child.stdout.join("\n")).not.toContain("trying again");
   });
 
   test("its time may be longer than a timer of Node can be", async () => {
