@@ -241,7 +241,9 @@ const session = z.object({
   snapshotEvery: size({
     default: 64 * 2 ** 20,
     min: 4096,
-    description: "How far the log of the sessions grows before a snapshot replaces it.",
+    description:
+      "How far the log of the sessions grows before a snapshot replaces it: so far, or by the size of the " +
+      "last snapshot if that is more.",
   }),
 });
 
