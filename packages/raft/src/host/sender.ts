@@ -17,11 +17,17 @@ export interface SnapshotSending {
   snapshotSent(to: ReplicaId, ok: boolean): void;
 }
 
+interface Sending {
+  /** Who asked last. */
+  latest: SnapshotSending;
+  readonly done: Promise<void>;
+}
+
 export class Sender {
   readonly #options: HostOptions;
   readonly #nodes = new Map<NodeName, Slots>();
   /** By group and replica: what is under way, and how often it failed in a row. */
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Sending>();
   readonly #failures = new Map<string, number>();
   readonly #timers = new Set<Timer>();
   #stopped = false;
@@ -33,26 +39,30 @@ export class Sender {
   /** The group is told how it went; after a failure not before it makes sense to try again. */
   send(group: SnapshotSending, to: NodeName, request: SnapshotRequest): void {
     const key = `${group.id}/${request.to}`;
-    if (this.#running.has(key)) return;
+    const before = this.#running.get(key);
+    if (before !== undefined) {
+      before.latest = group;
+      return;
+    }
     let slots = this.#nodes.get(to);
     if (slots === undefined) {
       slots = new Slots(1);
       this.#nodes.set(to, slots);
     }
-    const running = slots
+    const done = slots
       .run(() => this.#transfer(group, to, request))
       .then(
         () => this.#succeeded(key, group, request.to),
         (error: unknown) => this.#failed(key, group, request.to, error),
       );
-    this.#running.set(key, running);
+    this.#running.set(key, { latest: group, done });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
   async #transfer(group: SnapshotSending, to: NodeName, request: SnapshotRequest): Promise<void> {
@@ -101,9 +111,19 @@ export class Sender {
   }
 
   #succeeded(key: string, group: SnapshotSending, to: ReplicaId): void {
-    this.#running.delete(key);
     this.#failures.delete(key);
-    group.snapshotSent(to, true);
+    this.#tell(key, group, to, true);
+  }
+
+  /**
+   * A replica of this node that came after `group`, and asked meanwhile, waits for a word too: nothing
+   * was sent in its name.
+   */
+  #tell(key: string, group: SnapshotSending, to: ReplicaId, ok: boolean): void {
+    const latest = this.#running.get(key)?.latest;
+    this.#running.delete(key);
+    group.snapshotSent(to, ok);
+    if (latest !== undefined && latest !== group) latest.snapshotSent(to, false);
   }
 
   #failed(key: string, group: SnapshotSending, to: ReplicaId, error: unknown): void {
@@ -119,8 +139,7 @@ export class Sender {
     logger.info({ group: group.id, replica: to, error: reason, wait }, "snapshot not sent");
     const timer = timers.set(wait, () => {
       this.#timers.delete(timer);
-      this.#running.delete(key);
-      group.snapshotSent(to, false);
+      this.#tell(key, group, to, false);
     });
     this.#timers.add(timer);
   }
