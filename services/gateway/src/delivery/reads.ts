@@ -66,10 +66,7 @@ export class Reads {
     if (this.#wanting.size === 0 && held.size === 0) return;
     this.#share.beginTurn(this.#gateway.liveTraffic);
     const asked: Asked[] = [];
-    for (const client of held) {
-      if (!this.#ask(client, asked)) break;
-      held.delete(client);
-    }
+    this.#askHeld(asked);
     for (const client of this.#wanting) if (!this.#ask(client, asked)) held.add(client);
     this.#wanting.clear();
     if (asked.length === 0) return;
@@ -79,6 +76,20 @@ export class Reads {
       (results) => this.#answered(asked, results),
       (error: unknown) => this.#failed(asked, error),
     );
+  }
+
+  /** In turns: who was asked for a part has the others before it, however much it has before it. */
+  #askHeld(asked: Asked[]): void {
+    const held = this.#held;
+    let left = held.size;
+    for (const client of held) {
+      if (left-- === 0) return;
+      const before = asked.length;
+      const isDone = this.#ask(client, asked);
+      if (!isDone && asked.length === before) return;
+      held.delete(client);
+      if (!isDone) held.add(client);
+    }
   }
 
   /** False where too much is under way already. */
