@@ -46,6 +46,8 @@ export class SimNode {
   readonly #shadows = new Map<string, ReplicaShadow>();
   /** Replicas (group/id) of which nothing need be left. */
   readonly #removed = new Set<string>();
+  /** Groups whose replica is being given up; until the disk lets that end, no other can be opened. */
+  readonly #leaving = new Set<GroupId>();
   #lives = 0;
 
   constructor(name: NodeName, sim: Simulation, dice: Dice) {
@@ -86,6 +88,7 @@ export class SimNode {
     this.storage = undefined;
     this.host = undefined;
     this.groups.clear();
+    this.#leaving.clear();
     this.disk.crash();
     this.#sim.network.detach(this.name);
     this.#sim.onCrash(this);
@@ -115,8 +118,22 @@ export class SimNode {
     const { host, storage } = this;
     if (host === undefined || storage === undefined) throw new Error("the node is down");
     this.groups.delete(group);
-    await host.close(group);
-    if (storage.groups.has(group)) await storage.remove(group);
+    this.#leaving.add(group);
+    try {
+      await host.close(group);
+      if (storage.groups.has(group)) await storage.remove(group);
+    } finally {
+      this.#leaving.delete(group);
+    }
+  }
+
+  isLeaving(group: GroupId): boolean {
+    return this.#leaving.has(group);
+  }
+
+  /** A replica of the group can be opened here. */
+  isFree(group: GroupId): boolean {
+    return this.up && !this.assignments.has(group) && !this.isLeaving(group);
   }
 
   /** A restart that would happen now, on what is certainly on the disk, finds what it must. */

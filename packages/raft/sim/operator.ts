@@ -96,7 +96,7 @@ export class Operator {
 
   #changes(kind: string, { group, configuration }: GroupStatus): RequestedChange[] {
     const { voters, learners } = configuration;
-    const free = this.#sim.nodes.filter((node) => node.up && !node.assignments.has(group));
+    const free = this.#sim.nodes.filter((node) => node.isFree(group));
     const id = (): ReplicaId => this.#newId(group, configuration.highest);
     const few = voters.length <= 1;
     const [voter, learner] = [this.#dice.pick(voters), learners[0]];
@@ -149,6 +149,8 @@ export class Operator {
     configuration: Configuration,
   ): Promise<void> {
     const where = this.#sim.node(configuration.nodes.get(lost)?.name ?? "");
+    // Who gives it up will ask for the change itself.
+    if (where?.isLeaving(group)) return;
     const isBack = where?.groups.has(group) || where?.isFounding(group);
     if (!isBack && where?.assignments.has(group)) return;
     if (where !== undefined && where.up && where.assignments.get(group)?.replica === lost) {
@@ -156,7 +158,7 @@ export class Operator {
       await where.remove(group).catch(() => undefined);
     }
     const changes: RequestedChange[] = [{ type: "remove", id: lost }];
-    const free = this.#sim.nodes.filter((node) => node.up && !node.assignments.has(group));
+    const free = this.#sim.nodes.filter((node) => node.isFree(group));
     if (configuration.voters.includes(lost) && free.length > 0) {
       const id = this.#newId(group, configuration.highest);
       changes.push({ type: "addVoter", id, node: this.#dice.pick(free).name });

@@ -178,7 +178,10 @@ export interface RaftHost extends Lifecycle {
    * again by another host, over a storage that was started anew.
    */
   open(options: GroupOptions): Promise<RaftGroup>;
-  /** One that is being opened, too: open() rejects then. */
+  /**
+   * One that is being opened, too: open() rejects then. What that has begun to write ends before, also
+   * on a disk that hangs; until close() settles, the group can't be opened again.
+   */
   close(group: GroupId): Promise<void>;
   /** Undefined but for a group that is being opened and waits for the other first voters. */
   founding(group: GroupId): FoundingStatus | undefined;

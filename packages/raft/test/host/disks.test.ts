@@ -198,6 +198,28 @@ describe("the first members", () => {
     await cluster.until(() => leader.group().status.impostors.length > 0, "the leader to see it");
   });
 
+  test("closed while its disk hangs, it is another replica's place when the write has ended", async () => {
+    const cluster = await unopened(2);
+    const [a] = cluster.nodes as [TestNode, TestNode];
+    const hang = Promise.withResolvers<void>();
+    a.disk.hang = hang.promise;
+    const opened = begin(cluster, a);
+    let isClosed = false;
+    const closed = a.host.close(0).then(() => {
+      isClosed = true;
+    });
+    await expect(a.open(0, { replica: 3, voters: new Map() })).rejects.toThrow("group 0 is open");
+    await cluster.ticks(300);
+    expect(isClosed).toBe(false);
+    a.disk.hang = undefined;
+    hang.resolve();
+    await cluster.answer(closed);
+    await expect(opened).rejects.toThrow("the group was closed");
+    const next = await cluster.answer(a.open(0, { replica: 3, voters: new Map() }));
+    expect(next.status.replica).toBe(3);
+    expect(a.storage.foundings.size).toBe(0);
+  });
+
   test("other voters than before are refused", async () => {
     const cluster = await unopened(2);
     const [a] = cluster.nodes as [TestNode, TestNode];
