@@ -23,10 +23,16 @@ export interface Assignment {
   readonly voters: ReadonlyMap<ReplicaId, NodeName>;
 }
 
+interface Ended {
+  reason: string | undefined;
+}
+
 export interface OpenGroup {
   readonly handle: RaftGroup;
   readonly machine: Machine;
   readonly shadow: ReplicaShadow;
+  /** Has a reason once the host has ended the group by itself. */
+  readonly ended: Readonly<Ended>;
 }
 
 export class SimNode {
@@ -239,6 +245,7 @@ export class SimNode {
     const assignment = this.assignments.get(group);
     const observer = this.#sim.applyObserver(group, this.name);
     const machine = new Machine(observer);
+    const ended: Ended = { reason: undefined };
     const handle = await host.open({
       group,
       machine,
@@ -247,14 +254,17 @@ export class SimNode {
           this.#sim.note(this.name, `group ${group}: ${leading ? "leads" : "led"} in term ${term}`);
         },
         onLeader: () => undefined,
-        onEnded: (reason) => this.#sim.note(this.name, `group ${group} ended: ${reason}`),
+        onEnded: (reason) => {
+          ended.reason = reason;
+          this.#sim.note(this.name, `group ${group} ended: ${reason}`);
+        },
       },
       ...(assignment === undefined ? {} : { bootstrap: assignment }),
     });
     if (!life.alive) return;
     const shadow = this.shadow(group, handle.status.replica);
     if (shadow === undefined) throw new Error(`no shadow of group ${group}`);
-    this.groups.set(group, { handle, machine, shadow });
+    this.groups.set(group, { handle, machine, shadow, ended });
   }
 
   #observer(life: Life): StorageObserver {

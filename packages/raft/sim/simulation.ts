@@ -306,7 +306,9 @@ export class Simulation {
       // What came in this turn is not written yet, so the log is not what the commit index is about.
       if (node.life?.busy) continue;
       this.#touched.delete(node);
-      for (const [group, { handle, shadow }] of node.groups) {
+      for (const [group, { handle, shadow, ended }] of node.groups) {
+        // What the core of an ended group had taken in its last turn is neither written nor said to anybody.
+        if (ended.reason !== undefined) continue;
         const invariants = this.invariants(group);
         const { elections, commits, configurations } = invariants.counts;
         const before = shadow.seen?.commit ?? 0;
