@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { type Logger, silentLogger } from "@canopy/base";
 import type { RaftGroup, StateMachine } from "@canopy/raft";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { Harness, type HarnessOptions, idlePeer, openRequest } from "../test/harness.ts";
+import { Harness, type HarnessOptions, idlePeer, openRequest, releaseOf } from "../test/harness.ts";
 import { RaftNode } from "../test/raft-node.ts";
 
 const UNREADABLE = Buffer.from([250, 1, 2, 3]);
@@ -100,4 +101,43 @@ test("stop() is no such end", async () => {
   const h = await Harness.start({ onEnded: (reason) => ended.push(reason) });
   await h.stop();
   expect(ended).toEqual([]);
+});
+
+test("a leader that can't begin does not half lead: it says why, and its group ends", async () => {
+  const h = await Harness.start();
+  const gateway = await h.sessions.register(idlePeer);
+  const opened = await h.sessions.open(openRequest(gateway, { expiry: 60 }));
+  await h.sessions.release(releaseOf(opened));
+  const errors: string[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    error: (fields, message) => {
+      errors.push(`${message} ${JSON.stringify(fields)}`);
+    },
+  };
+  // The deadline of that session is what it begins with.
+  const set = () => {
+    throw new Error("no timers left");
+  };
+  const ended: string[] = [];
+  const onEnded = (reason: string) => ended.push(reason);
+  const refusal = { code: "closed", message: expect.stringContaining("no timers left") };
+  let closed = false;
+  const host: HarnessOptions["host"] = {
+    open: (options) => h.raft.host.open(options),
+    close: async (group) => {
+      await h.raft.host.close(group);
+      closed = true;
+    },
+  };
+  await expect(h.restart({ host, timers: { set }, logger, onEnded })).rejects.toMatchObject(
+    refusal,
+  );
+  await waitFor(() => errors.length > 0);
+  expect(errors.join()).toContain("no timers left");
+  expect(h.service.leading).toBe(false);
+  await expect(h.sessions.register(idlePeer)).rejects.toMatchObject(refusal);
+  // start() has said it.
+  expect(ended).toEqual([]);
+  await waitFor(() => closed);
 });

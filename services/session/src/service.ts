@@ -214,7 +214,7 @@ class Service implements Sessions, Lifecycle {
   }
 
   #onEnded(reason: string): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#ended !== undefined) return;
     this.#ended = ended(reason);
     if (this.#leaderKnown.settled) this.#options.onEnded?.(reason);
     // Before it is open start() looks itself, and nobody waits for this yet.
@@ -224,7 +224,8 @@ class Service implements Sessions, Lifecycle {
   /** Begins or ends to lead, as the group says. */
   #update(): void {
     const group = this.#group;
-    const leads = this.#isLeader && !this.#stopped && group !== undefined;
+    const mayLead = !this.#stopped && this.#ended === undefined;
+    const leads = this.#isLeader && mayLead && group !== undefined;
     if (leads === this.leading) return;
     if (leads) {
       void this.#begin(group);
@@ -236,12 +237,34 @@ class Service implements Sessions, Lifecycle {
   }
 
   async #begin(group: RaftGroup): Promise<void> {
-    this.#clock.resume(this.#replica.state.clock);
     const leading = new Leading(this.#leadingParts(group));
     this.#leading = leading;
-    this.#replica.lead(leading.effects);
-    await leading.begin();
-    this.#leaderKnown.resolve();
+    try {
+      this.#clock.resume(this.#replica.state.clock);
+      this.#replica.lead(leading.effects);
+      await leading.begin();
+    } catch (error) {
+      await this.#failed(leading, error);
+      return;
+    }
+    if (this.#leading === leading) this.#leaderKnown.resolve();
+  }
+
+  /** Who can't lead must not half lead: the group ends here as after any failure, and others lead it. */
+  async #failed(leading: Leading, error: unknown): Promise<void> {
+    const { host, group, logger } = this.#options;
+    const reason = error instanceof Error ? error.message : String(error);
+    logger.error(
+      { group, error: reason },
+      "what the leader of the sessions has to do can't be done",
+    );
+    // A later leadership, if there is one, has begun anew from the state.
+    if (this.#leading !== leading) return;
+    this.#onEnded(`leading has failed here: ${reason}`);
+    this.#update();
+    await host.close(group).catch((failure: unknown) => {
+      logger.error({ group, error: String(failure) }, "the group of the sessions does not close");
+    });
   }
 
   #leadingParts(group: RaftGroup): LeadingParts {
