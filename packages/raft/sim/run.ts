@@ -48,10 +48,11 @@ async function act(sim: Simulation): Promise<void> {
   if (!(await withoutMinority(sim))) return;
   sim.quiet = true;
   const patience = patienceOf(sim);
+  // A change that the operator has begun and nobody's log has yet may be one that removes a leader.
   const everywhere = (): boolean =>
     sim.nodes.every((node) => node.up) &&
     sim.clients.every((client) => client.settled) &&
-    eachGroup(sim, (group) => sim.appliedEverywhere(group));
+    eachGroup(sim, (group) => !sim.operator.isBusy(group) && sim.appliedEverywhere(group));
   if (!(await sim.run(scheduler.now + patience, every(20, everywhere)))) {
     if (sim.failure === undefined)
       sim.report(new Violation("progress", describe(sim, "to settle")));
