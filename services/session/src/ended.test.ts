@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from "@canopy/base";
 import type { RaftGroup, StateMachine } from "@canopy/raft";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { Harness, type HarnessOptions, idlePeer, openRequest, releaseOf } from "../test/harness.ts";
+import { Harness, type HarnessOptions, idlePeer, openRequest } from "../test/harness.ts";
 import { RaftNode } from "../test/raft-node.ts";
 
 const UNREADABLE = Buffer.from([250, 1, 2, 3]);
@@ -105,9 +105,6 @@ test("stop() is no such end", async () => {
 
 test("a leader that can't begin does not half lead: it says why, and its group ends", async () => {
   const h = await Harness.start();
-  const gateway = await h.sessions.register(idlePeer);
-  const opened = await h.sessions.open(openRequest(gateway, { expiry: 60 }));
-  await h.sessions.release(releaseOf(opened));
   const errors: string[] = [];
   const logger: Logger = {
     ...silentLogger,
@@ -115,29 +112,35 @@ test("a leader that can't begin does not half lead: it says why, and its group e
       errors.push(`${message} ${JSON.stringify(fields)}`);
     },
   };
-  // The deadline of that session is what it begins with.
-  const set = () => {
-    throw new Error("no timers left");
+  let isOpen = false;
+  const now = () => {
+    if (isOpen) throw new Error("no time");
+    return 0;
+  };
+  let isClosed = false;
+  const host: HarnessOptions["host"] = {
+    open: async (options) => {
+      const group = await h.raft.host.open(options);
+      isOpen = true;
+      return group;
+    },
+    close: async (group) => {
+      await h.raft.host.close(group);
+      isClosed = true;
+    },
   };
   const ended: string[] = [];
   const onEnded = (reason: string) => ended.push(reason);
-  const refusal = { code: "closed", message: expect.stringContaining("no timers left") };
-  let closed = false;
-  const host: HarnessOptions["host"] = {
-    open: (options) => h.raft.host.open(options),
-    close: async (group) => {
-      await h.raft.host.close(group);
-      closed = true;
-    },
+  const refusal = {
+    code: "closed",
+    message: "the sessions can't be served: leading has failed here: no time",
   };
-  await expect(h.restart({ host, timers: { set }, logger, onEnded })).rejects.toMatchObject(
-    refusal,
-  );
-  await waitFor(() => errors.length > 0);
-  expect(errors.join()).toContain("no timers left");
+  const starting = h.restart({ host, clock: { now, wall: () => 0 }, logger, onEnded });
+  await expect(starting).rejects.toMatchObject(refusal);
+  expect(errors).toEqual([expect.stringMatching(/can't be done .*no time/)]);
   expect(h.service.leading).toBe(false);
   await expect(h.sessions.register(idlePeer)).rejects.toMatchObject(refusal);
   // start() has said it.
   expect(ended).toEqual([]);
-  await waitFor(() => closed);
+  await waitFor(() => isClosed);
 });
