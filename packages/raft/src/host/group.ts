@@ -348,7 +348,10 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#around.touch(this);
     if (snapshot === undefined) return;
     this.#installer.install(snapshot).then(
-      () => this.#around.touch(this),
+      () => {
+        this.#around.sender.membersChanged(this);
+        this.#around.touch(this);
+      },
       (error: unknown) => this.#fail(error),
     );
   }
@@ -375,12 +378,17 @@ export class Group implements RaftGroup, SnapshotSending {
   #onConfiguration(entry: Entry, configuration: Configuration): void {
     this.#membership.applied(entry, configuration);
     this.#farewell.look(this.#core, this.#around.ticks);
+    this.#around.sender.membersChanged(this);
   }
 
   // Snapshots.
 
   leads(term: Term): boolean {
     return this.running && this.#core.role === "leader" && this.#core.term === term;
+  }
+
+  hasMember(replica: ReplicaId): boolean {
+    return this.running && this.#core.configuration.nodes.has(replica);
   }
 
   readSnapshot(index: number): Promise<SnapshotReader> {
@@ -471,6 +479,7 @@ export class Group implements RaftGroup, SnapshotSending {
     if (this.#ended !== undefined) return;
     this.#ended = why;
     this.#around.ended(this, this.#peers.others);
+    this.#around.sender.membersChanged(this);
     this.#proposals.endAll(this.#unavailable());
     this.#reads.endAll(this.#unavailable());
     this.#membership.endAll({ type: "indeterminate" });

@@ -13,6 +13,8 @@ export interface SnapshotSending {
   readonly id: GroupId;
   /** It still leads in this term. */
   leads(term: number): boolean;
+  /** It runs, and this is one of its members. */
+  hasMember(replica: ReplicaId): boolean;
   readSnapshot(index: number): Promise<SnapshotReader>;
   snapshotSent(to: ReplicaId, ok: boolean): void;
 }
@@ -26,9 +28,10 @@ interface Sending {
 export class Sender {
   readonly #options: HostOptions;
   readonly #nodes = new Map<NodeName, Slots>();
-  /** By group and replica: what is under way, and how often it failed in a row. */
+  /** By group and replica: what is under way. */
   readonly #running = new Map<string, Sending>();
-  readonly #failures = new Map<string, number>();
+  /** How often it failed in a row; of members only. */
+  readonly #failures = new Map<GroupId, Map<ReplicaId, number>>();
   readonly #timers = new Set<Timer>();
   #stopped = false;
 
@@ -56,6 +59,14 @@ export class Sender {
         (error: unknown) => this.#failed(key, group, request.to, error),
       );
     this.#running.set(key, { latest: group, done });
+  }
+
+  /** Its members have changed, or it has ended. */
+  membersChanged(group: SnapshotSending): void {
+    const failures = this.#failures.get(group.id);
+    if (failures === undefined) return;
+    for (const to of failures.keys()) if (!group.hasMember(to)) failures.delete(to);
+    if (failures.size === 0) this.#failures.delete(group.id);
   }
 
   async stop(): Promise<void> {
@@ -111,7 +122,7 @@ export class Sender {
   }
 
   #succeeded(key: string, group: SnapshotSending, to: ReplicaId): void {
-    this.#failures.delete(key);
+    this.#failures.get(group.id)?.delete(to);
     this.#tell(key, group, to, true);
   }
 
@@ -131,8 +142,8 @@ export class Sender {
       this.#running.delete(key);
       return;
     }
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
+    const failures = this.#failures.get(group.id)?.get(to) ?? 0;
+    if (group.hasMember(to)) this.#count(group.id, to, failures + 1);
     const wait = Math.min(RESEND_MS * 2 ** failures, RESEND_MAX_MS);
     const reason = error instanceof Error ? error.message : String(error);
     const { logger, timers } = this.#options;
@@ -142,5 +153,10 @@ export class Sender {
       this.#tell(key, group, to, false);
     });
     this.#timers.add(timer);
+  }
+
+  #count(group: GroupId, to: ReplicaId, failures: number): void {
+    const ofGroup = this.#failures.get(group) ?? new Map<ReplicaId, number>();
+    this.#failures.set(group, ofGroup.set(to, failures));
   }
 }

@@ -40,7 +40,7 @@ function started() {
     finish: async () => {},
     close: async () => {},
   };
-  const state = { refuses: true, told: [] as string[] };
+  const state = { refuses: true, isMember: true, told: [] as string[] };
   const options = {
     timers: time,
     random: seededRandom(1),
@@ -57,6 +57,7 @@ function started() {
   const group: SnapshotSending = {
     id: 0,
     leads: () => true,
+    hasMember: () => state.isMember,
     readSnapshot: async () => reader,
     snapshotSent: (to, ok) => state.told.push(`${to} ${ok}`),
   };
@@ -72,7 +73,7 @@ function started() {
       time.advance(100);
     }
   };
-  return { sender, state, pause, time };
+  return { sender, group, state, pause, time };
 }
 
 test("a snapshot that can't be sent is tried again later and later, up to a bound", async () => {
@@ -92,6 +93,22 @@ test("after one that came through it begins anew", async () => {
   expect(await pause()).toBe(0);
   expect(state.told.at(-1)).toBe("2 true");
   state.refuses = true;
+  expect(await pause()).toBe(100);
+  await sender.stop();
+});
+
+test("of what is no member any more nothing is remembered, also if a try was under way", async () => {
+  const { sender, group, state, pause } = started();
+  for (let i = 0; i < 4; i++) await pause();
+  state.isMember = false;
+  sender.membersChanged(group);
+  // The group is opened again, say.
+  state.isMember = true;
+  expect(await pause()).toBe(100);
+  expect(await pause()).toBe(200);
+  state.isMember = false;
+  sender.membersChanged(group);
+  expect(await pause()).toBe(100);
   expect(await pause()).toBe(100);
   await sender.stop();
 });
