@@ -12,36 +12,27 @@ import {
   type SnapshotMeta,
   type Term,
 } from "../core/types.ts";
-import type { DiskId, GroupId, SnapshotReader } from "../storage/port.ts";
-import type { Beat, NodeName, SnapshotIntake, SnapshotOffer } from "../transport/port.ts";
+import type { GroupId, SnapshotReader } from "../storage/port.ts";
+import type { NodeName, SnapshotOffer } from "../transport/port.ts";
 import { Applier } from "./applier.ts";
-import { greetLeader, removedBeat, sayHello } from "./beats.ts";
-import { encodeCommand, encodeEndClient } from "./command.ts";
+import { sayHello } from "./beats.ts";
 import { Farewell } from "./farewell.ts";
+import { GroupHandle } from "./handle.ts";
 import { Installer } from "./installer.ts";
-import { Intakes, nothingToTake } from "./intake.ts";
+import { Intakes } from "./intake.ts";
 import { Leadership, successor } from "./leadership.ts";
-import { IDLE_HEARTBEATS, PATIENCE } from "./limits.ts";
+import { PATIENCE } from "./limits.ts";
 import type { ReplicatedMachine } from "./machine.ts";
-import { Membership, wasRemoved } from "./membership.ts";
+import { Membership } from "./membership.ts";
 import type { Peers } from "./peers.ts";
-import type {
-  Answer,
-  GroupOptions,
-  GroupStatus,
-  MembersAnswer,
-  Origin,
-  RaftGroup,
-  ReadAnswer,
-  RequestedChange,
-} from "./port.ts";
+import type { GroupOptions } from "./port.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { Reception } from "./reception.ts";
 import { Replies } from "./replies.ts";
+import { Rest } from "./rest.ts";
 import type { SnapshotSending } from "./sender.ts";
-import { Sleep } from "./sleep.ts";
 import { Snapshotter } from "./snapshotter.ts";
-import { groupStatus } from "./status.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export interface GroupParts {
@@ -50,14 +41,12 @@ export interface GroupParts {
   readonly peers: Peers;
 }
 
-const LOST_ENTRIES: string =
-  "the leader knows entries of this replica that are not on its disk any more: " +
-  "remove it and add it under a new id";
-
-type Unavailable = Extract<Answer, { type: "unavailable" }>;
-
-export class Group implements RaftGroup, SnapshotSending {
+export class Group implements SnapshotSending {
   readonly id: GroupId;
+  /** The service's. */
+  readonly handle: GroupHandle;
+  /** For what other nodes say. */
+  readonly reception: Reception;
   /** Those that it counts on while it sleeps; the host's. */
   sleepsWith: readonly NodeName[] = [];
   readonly #around: Surroundings;
@@ -72,112 +61,67 @@ export class Group implements RaftGroup, SnapshotSending {
   readonly #snapshotter: Snapshotter;
   readonly #installer: Installer;
   readonly #intakes: Intakes;
-  readonly #sleep: Sleep;
+  readonly #rest: Rest;
+  readonly #farewell: Farewell;
   /** Why it does not run any more. */
   #ended: string | undefined;
   #writing = 0;
-  readonly #farewell: Farewell;
 
   constructor(around: Surroundings, options: GroupOptions, parts: GroupParts) {
     const { core, machine, peers } = parts;
-    const { electionTicks, heartbeatTicks, maxProposals, random, storage } = around.options;
-    this.id = options.group;
-    this.#around = around;
-    this.#core = core;
-    this.#peers = peers;
-    this.#replies = new Replies(core, peers);
+    const { electionTicks, maxProposals, random, storage } = around.options;
+    const { group, listener } = options;
+    const running = () => this.running;
+    const touch = () => around.touch(this);
+    const replies = new Replies(core, peers);
     const proposals = new Proposals(around.options);
     const reads = new Reads(maxProposals, random);
     const membership = new Membership({
       core,
-      refused: (reason, message) => this.#replies.refusedChange(reason, message),
+      refused: (reason, message) => replies.refusedChange(reason, message),
       diskOf: (node) => around.diskOf(node),
-      unavailable: () => this.#refusesWrites(),
-      proposed: () => around.touch(this),
+      unavailable: () => this.handle.refusesWrites(),
+      proposed: touch,
     });
-    this.#proposals = proposals;
-    this.#reads = reads;
-    this.#membership = membership;
-    const { listener } = options;
-    this.#leadership = new Leadership({ core, peers, proposals, membership, reads, listener });
-    this.#applier = new Applier({
+    const applier = new Applier({
       core,
       machine,
       proposals,
       onConfiguration: (entry, configuration) => this.#onConfiguration(entry, configuration),
     });
-    const running = () => this.running;
     const steady = () => running() && !this.#installer.busy;
-    const snapshotter = new Snapshotter({ group: this.id, core, machine, steady }, around);
+    const snapshotter = new Snapshotter({ group, core, machine, steady }, around);
+    const installing = { group, core, machine, applier, proposals, snapshotter, running };
+    const received = (offer: SnapshotOffer) => this.#received(offer);
+    const intakes = new Intakes(storage.snapshots, received);
+    const farewell = new Farewell(electionTicks);
+    const nothingWaits = () => this.#nothingWaits();
+    const rest = new Rest({ group: this, core, peers, nothingWaits }, around);
+    this.id = group;
+    this.#around = around;
+    this.#core = core;
+    this.#peers = peers;
+    this.#replies = replies;
+    this.#proposals = proposals;
+    this.#reads = reads;
+    this.#membership = membership;
+    this.#leadership = new Leadership({ core, peers, proposals, membership, reads, listener });
+    this.#applier = applier;
     this.#snapshotter = snapshotter;
-    const { id: group } = this;
-    const applier = this.#applier;
-    this.#installer = new Installer(
-      { group, core, machine, applier, proposals, snapshotter, running },
-      around,
-    );
-    this.#intakes = new Intakes(storage.snapshots, (offer) => this.#received(offer));
-    this.#farewell = new Farewell(electionTicks);
-    this.#sleep = new Sleep(Math.max(IDLE_HEARTBEATS * heartbeatTicks, electionTicks));
-  }
-
-  // What the service asks.
-
-  get status(): GroupStatus {
-    return groupStatus(this.id, this.#core, this.#peers, this.#sleep.asleep);
-  }
-
-  propose(command: Uint8Array, origin?: Origin): Promise<Answer> {
-    return this.#propose(() => encodeCommand(command, origin));
-  }
-
-  endClient(client: number): Promise<Answer> {
-    return this.#propose(() => encodeEndClient(client));
-  }
-
-  read(): Promise<ReadAnswer> {
-    if (this.#ended !== undefined) return Promise.resolve(this.#unavailable());
-    this.#stir();
-    this.#around.touch(this);
-    return this.#reads.add(this.#around.ticks);
-  }
-
-  changeMembers(changes: readonly RequestedChange[]): Promise<MembersAnswer> {
-    const unavailable = this.#refusesWrites();
-    if (unavailable !== undefined) return Promise.resolve(unavailable);
-    return this.#members(() => this.#membership.change(changes));
-  }
-
-  transferLeadership(to: ReplicaId): Promise<MembersAnswer> {
-    if (this.#ended !== undefined) return Promise.resolve(this.#unavailable());
-    const endsAt = this.#around.ticks + PATIENCE * this.#around.options.electionTicks;
-    return this.#members(() => this.#membership.transfer(to, endsAt));
-  }
-
-  #propose(encode: () => Uint8Array): Promise<Answer> {
-    const unavailable = this.#refusesWrites();
-    if (unavailable !== undefined) return Promise.resolve(unavailable);
-    this.#stir();
-    if (this.#core.role !== "leader") return Promise.resolve(this.#replies.notLeader());
-    this.#around.touch(this);
-    return this.#proposals.add(encode());
-  }
-
-  #members(begin: () => Promise<MembersAnswer>): Promise<MembersAnswer> {
-    this.#stir();
-    this.#around.touch(this);
-    return begin();
-  }
-
-  #refusesWrites(): Unavailable | undefined {
-    if (this.#ended !== undefined) return this.#unavailable();
-    const { diskFailure } = this.#around;
-    if (diskFailure === undefined) return undefined;
-    return { type: "unavailable", message: `the disk fails: ${diskFailure.message}` };
-  }
-
-  #unavailable(): Unavailable {
-    return { type: "unavailable", message: this.#ended ?? "the group does not run" };
+    this.#installer = new Installer(installing, around);
+    this.#intakes = intakes;
+    this.#farewell = farewell;
+    this.#rest = rest;
+    const asked = { core, peers, replies, proposals, reads, membership, touch };
+    const asleep = () => rest.asleep;
+    const ended = () => this.#ended;
+    const stir = () => rest.stir();
+    this.handle = new GroupHandle(group, { ...asked, asleep, ended, stir }, around);
+    const told = { group, core, peers, rest, farewell, intakes, running, touch, received };
+    const step = (message: Message) => this.#step(message);
+    const wasRemoved = () => this.#wasRemoved();
+    const fail = (error: Error) => this.#fail(error);
+    this.reception = new Reception({ ...told, step, wasRemoved, fail }, around);
   }
 
   // What the host tells.
@@ -199,58 +143,6 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#around.touch(this);
   }
 
-  receive(from: NodeName, disk: DiskId, message: Message): void {
-    if (!this.#admits(from, disk, message)) return;
-    const asksForVote = message.type === "vote" || message.type === "preVote";
-    if (asksForVote && wasRemoved(this.#core.configuration, message.from)) {
-      if (!this.#core.isConfigurationDurable) return;
-      this.#around.outbox.beat(from, removedBeat(this.id, this.#core, message.from));
-      this.#around.touch(this);
-      return;
-    }
-    this.#stir(message.from);
-    this.#step(message);
-  }
-
-  receiveBeat(from: NodeName, disk: DiskId, beat: Beat): void {
-    if (!this.#admits(from, disk, beat)) return;
-    const { from: sender, to, term, commit, context } = beat;
-    if (beat.kind === 3) {
-      this.#farewell.told(sender, this.#around.ticks);
-      this.#stir();
-      if (this.#farewell.isOver(this.#core, this.#around.ticks)) this.#wasRemoved();
-      return;
-    }
-    const isAnswer = beat.kind === 1 || beat.kind === 4;
-    if (beat.kind < 2) this.wake(sender);
-    if (isAnswer) this.#step({ type: "heartbeatAnswer", from: sender, to, term, context });
-    else if (commit > this.#core.lastIndex) this.#fail(new Error(LOST_ENTRIES));
-    else this.#step({ type: "heartbeat", from: sender, to, term, commit, context });
-    if (beat.kind === 2) this.#askedToSleep(beat);
-    if (beat.kind === 4 && this.#sleep.answered(this.#core, sender, this.#nothingWaits())) {
-      this.#fellAsleep();
-    }
-  }
-
-  receiveSnapshot(from: NodeName, disk: DiskId, offer: SnapshotOffer): Promise<SnapshotIntake> {
-    if (!this.#admits(from, disk, offer)) return Promise.reject(new Error("not for this replica"));
-    if (offer.term < this.#core.term) return Promise.reject(new Error("of an earlier term"));
-    this.#stir(offer.from);
-    // It has all of that: the core answers so.
-    if (offer.meta.index <= this.#core.commit)
-      return Promise.resolve(nothingToTake(offer, () => this.#received(offer)));
-    return this.#intakes.open(offer);
-  }
-
-  /** A first voter that has not begun yet is told that the others have. */
-  receiveFounding(from: NodeName, disk: DiskId, replica: ReplicaId): void {
-    const { nodes: members } = this.#core.configuration;
-    if (!this.running || members.size === 0) return;
-    this.#peers.admit(replica, from, disk);
-    this.#around.outbox.hello(from, { type: "founded", group: this.id, members });
-    this.#around.touch(this);
-  }
-
   unreachable(node: NodeName): void {
     if (!this.running) return;
     for (const [id, at] of this.#core.configuration.nodes) {
@@ -264,7 +156,7 @@ export class Group implements RaftGroup, SnapshotSending {
   }
 
   tick(): void {
-    if (!this.running || this.#sleep.asleep) return;
+    if (!this.running || this.#rest.asleep) return;
     const { ticks, options } = this.#around;
     this.#guarded(() => this.#core.tick());
     if (this.#reads.age(ticks) > options.electionTicks) this.#reads.retry();
@@ -272,7 +164,7 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#around.touch(this);
     for (const question of this.#farewell.questions(this.#core, ticks)) this.#send(question);
     if (this.#farewell.isOver(this.#core, ticks)) this.#wasRemoved();
-    else if (this.#sleep.tick(this.#core, this.#nothingWaits())) this.#fellAsleep();
+    else this.#rest.tick();
   }
 
   /** The disk has failed for so long that nobody should wait for it any more. */
@@ -283,9 +175,8 @@ export class Group implements RaftGroup, SnapshotSending {
     if (this.running && this.#core.role === "leader") this.#handOver();
   }
 
-  /** `by`: the replica whose word does it. */
-  wake(by?: ReplicaId): void {
-    if (this.#sleep.asleep) this.#stir(by);
+  wake(): void {
+    this.#rest.wake();
   }
 
   /** Everything that waits is answered; nothing runs any more when it settles. */
@@ -364,7 +255,7 @@ export class Group implements RaftGroup, SnapshotSending {
       sender.send(this, node, message);
       return;
     }
-    const asleep = message.type === "heartbeat" ? this.#sleep.drowsy : this.#sleep.asleep;
+    const asleep = message.type === "heartbeat" ? this.#rest.drowsy : this.#rest.asleep;
     outbox.add(node, this.id, message, asleep);
   }
 
@@ -397,7 +288,7 @@ export class Group implements RaftGroup, SnapshotSending {
 
   snapshotSent(to: ReplicaId, ok: boolean): void {
     if (!this.running) return;
-    this.#stir();
+    this.#rest.stir();
     this.#guarded(() => this.#core.reportSnapshot(to, ok));
     this.#around.touch(this);
   }
@@ -408,26 +299,8 @@ export class Group implements RaftGroup, SnapshotSending {
 
   // The rest.
 
-  #admits(from: NodeName, disk: DiskId, message: { from: ReplicaId; to: ReplicaId }): boolean {
-    return (
-      this.running &&
-      message.to === this.#core.id &&
-      message.from !== this.#core.id &&
-      this.#peers.admit(message.from, from, disk)
-    );
-  }
-
   #step(message: Message): void {
     this.#guarded(() => this.#core.step(message));
-    this.#around.touch(this);
-  }
-
-  /** `by`: the replica whose word does it. The leader, if it is another's, may sleep on. */
-  #stir(by?: ReplicaId): void {
-    if (!this.#sleep.stir()) return;
-    const { outbox } = this.#around;
-    this.#around.woke(this);
-    if (by !== this.#core.leader) greetLeader(outbox, this.id, this.#core);
     this.#around.touch(this);
   }
 
@@ -446,19 +319,6 @@ export class Group implements RaftGroup, SnapshotSending {
       this.#writing === 0 &&
       !this.#farewell.begun
     );
-  }
-
-  #askedToSleep(beat: Beat): void {
-    const was = this.#sleep.asleep;
-    const is = this.#sleep.asked(this.#core, beat, this.#nothingWaits());
-    if (is && !was) this.#fellAsleep();
-    if (was && !is) this.#around.woke(this);
-  }
-
-  #fellAsleep(): void {
-    const { id, leader } = this.#core;
-    const others = leader === id ? [...this.#core.progress().keys()] : [leader];
-    this.#around.fellAsleep(this, this.#peers.nodesOf(others));
   }
 
   /** Its word is not on its disk, so another one does better. */
@@ -480,8 +340,9 @@ export class Group implements RaftGroup, SnapshotSending {
     this.#ended = why;
     this.#around.ended(this, this.#peers.others);
     this.#around.sender.membersChanged(this);
-    this.#proposals.endAll(this.#unavailable());
-    this.#reads.endAll(this.#unavailable());
+    const unavailable = { type: "unavailable", message: why } as const;
+    this.#proposals.endAll(unavailable);
+    this.#reads.endAll(unavailable);
     this.#membership.endAll({ type: "indeterminate" });
     this.#leadership.end(why);
   }

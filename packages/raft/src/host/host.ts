@@ -96,7 +96,7 @@ class Host implements RaftHost, Surroundings {
       this.#groups.set(id, group);
       this.#awake.add(group);
       group.begin();
-      return group;
+      return group.handle;
     } finally {
       this.#opening.delete(id);
     }
@@ -238,9 +238,9 @@ class Host implements RaftHost, Surroundings {
     if (this.#stopped) return;
     this.#nodes.heard(from, this.ticks);
     for (const { group, message } of envelopes) {
-      this.#runs(group, from)?.receive(from, disk, message);
+      this.#runs(group, from)?.reception.message(from, disk, message);
     }
-    for (const beat of beats) this.#runs(beat.group, from)?.receiveBeat(from, disk, beat);
+    for (const beat of beats) this.#runs(beat.group, from)?.reception.beat(from, disk, beat);
     for (const hello of hellos) this.#onHello(from, disk, hello);
   }
 
@@ -260,7 +260,7 @@ class Host implements RaftHost, Surroundings {
         return this.#inquiries.answered(from, disk, hello.token);
       case "founding":
         this.#foundings.get(hello.group)?.met(from, disk, hello.from, hello.members);
-        this.#groups.get(hello.group)?.receiveFounding(from, disk, hello.from);
+        this.#groups.get(hello.group)?.reception.founding(from, disk, hello.from);
         return;
       case "founded":
         this.#foundings.get(hello.group)?.founded(from, hello.members);
@@ -283,7 +283,7 @@ class Host implements RaftHost, Surroundings {
   #onSnapshot(from: NodeName, disk: DiskId, offer: SnapshotOffer): Promise<SnapshotIntake> {
     const group = this.#stopped ? undefined : this.#groups.get(offer.group);
     if (group === undefined) return Promise.reject(new Error(`no group ${offer.group} here`));
-    return group.receiveSnapshot(from, disk, offer);
+    return group.reception.snapshot(from, disk, offer);
   }
 
   #tick(): void {
