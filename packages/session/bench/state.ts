@@ -25,6 +25,7 @@ function live(i: number, gateway: number): void {
   const request = {
     clientId: `client-${i}`,
     gateway,
+    requestId: i + 1,
     cleanStart: false,
     expiry: 3600,
     will: undefined,

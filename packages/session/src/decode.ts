@@ -42,7 +42,7 @@ function readBody(r: ByteReader, type: CommandType, version: number, at: number)
     case "gateway-down":
       return { type, at, gateway: r.varint(), sessions: readVector(r) };
     case "open":
-      return { type, at, request: readOpen(r) };
+      return { type, at, request: readOpen(r, version) };
     case "release":
       return { type, at, request: readRelease(r, version) };
     case "subscribe":
@@ -71,12 +71,13 @@ function readKey(r: ByteReader): SessionKey {
   return { incarnation: r.varint(), epoch: r.varint() };
 }
 
-function readOpen(r: ByteReader): OpenRequest {
+function readOpen(r: ByteReader, version: number): OpenRequest {
   const flags = r.u8();
   return {
     cleanStart: (flags & 1) !== 0,
     clientId: r.string(),
     gateway: r.varint(),
+    requestId: version < 3 ? 0 : r.varint(),
     expiry: r.varint(),
     will: flags & 2 ? readWill(r) : undefined,
     user: flags & 4 ? r.string() : undefined,

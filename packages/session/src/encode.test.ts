@@ -85,6 +85,7 @@ describe("the encoding of commands", () => {
     const request = {
       clientId: "c",
       gateway: 1,
+      requestId: 5,
       cleanStart: true,
       expiry: 0,
       will: { record: Buffer.from("record"), delay: 0, expiry: undefined },

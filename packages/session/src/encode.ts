@@ -17,8 +17,9 @@ import type {
  * Raised when the meaning of the bytes changes; a decoder refuses newer ones.
  *
  * 2: progress and deliveries say how far retained values were sent.
+ * 3: an open has the gateway's number for it.
  */
-export const COMMAND_VERSION = 2;
+export const COMMAND_VERSION = 3;
 
 /** On disk: numbers are never given a new meaning. */
 export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
@@ -110,6 +111,7 @@ function writeOpen(w: ByteWriter, request: OpenRequest): void {
   w.u8((request.cleanStart ? 1 : 0) | (will ? 2 : 0) | (user === undefined ? 0 : 4));
   w.string(request.clientId);
   w.varint(request.gateway);
+  w.varint(request.requestId);
   w.varint(request.expiry);
   if (will) writeWill(w, will);
   if (user !== undefined) w.string(user);

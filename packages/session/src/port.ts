@@ -1,7 +1,7 @@
 /**
  * The Sessions port: what gateways ask of the session service. Every promise here settles after
  * the command is on disk (committed) and applied; a rejected one may still have been applied only
- * where its error says so.
+ * where its error says so (`indeterminate`).
  */
 
 /** Session Expiry Interval that never ends (0xFFFFFFFF, MQTT 5 section 3.1.2.11.2). */
@@ -88,8 +88,13 @@ export interface SessionWill {
 
 export interface OpenRequest {
   readonly clientId: string;
-  /** Gateway incarnation, from {@link Sessions.register}. */
+  /** Gateway incarnation, as the control plane gave it. */
   readonly gateway: number;
+  /**
+   * Unique among this gateway's opens, from 1. The same request asked again after an answer that was
+   * lost is the same open, not a takeover of it.
+   */
+  readonly requestId: number;
   readonly cleanStart: boolean;
   /** Session Expiry Interval in seconds; 0 = transient, {@link EXPIRY_NEVER} = never ends. */
   readonly expiry: number;
@@ -97,6 +102,8 @@ export interface OpenRequest {
   /** User name after authentication, for operators. */
   readonly user: string | undefined;
 }
+
+export type WithdrawRequest = Pick<OpenRequest, "clientId" | "gateway" | "requestId">;
 
 export interface Opened {
   readonly incarnation: number;
@@ -183,7 +190,7 @@ export interface DeliveryChanges {
 }
 
 export type SessionErrorCode =
-  /** The incarnation or epoch is not the present one: somebody else has the session. */
+  /** The incarnation or epoch is not the present one (somebody else has the session), or the gateway is gone. */
   | "stale"
   /** A later claim for the same client id came first (0x8E). */
   | "taken-over"
@@ -232,17 +239,31 @@ export interface SessionCounts {
   readonly subscriptions: number;
 }
 
+/**
+ * After `indeterminate` (and `not-leader`, `unavailable`, or no answer at all) the same request may be
+ * asked again: applied twice in a row each does what it does once. `existed` and the answers of
+ * unsubscribe() are then those of the repetition. But whoever repeats a request must not have asked
+ * for anything else about the same session meanwhile; progress() and release() may pass each other.
+ */
 export interface Sessions {
-  /** A new life of a gateway. Opens of an incarnation that is down are refused. */
-  register(peer: GatewayPeer): Promise<number>;
-  /** The gateway's lease ended: its sessions are released, with their wills. In batches. */
-  gatewayDown(gateway: number): Promise<void>;
+  /**
+   * {@link GatewayPeer.stop} goes to this peer from here on; a later attach of the same incarnation
+   * replaces it. Settles when the group knows this gateway, so that it may open sessions. Rejects with
+   * `stale` if it is gone.
+   */
+  attach(gateway: number, peer: GatewayPeer): Promise<void>;
   /**
    * Claims the client id (whoever holds it is asked to stop, and has released it before this
    * settles) and opens its session, or a new one. The last claim wins: earlier ones that still
-   * wait fail with `taken-over`.
+   * wait fail with `taken-over`. `unavailable` while the group does not know the gateway yet,
+   * `stale` when it is gone.
    */
   open(request: OpenRequest): Promise<Opened>;
+  /**
+   * Nobody was told of what this open may have opened: its session, if it has one, is released without
+   * its will. For a gateway whose open() ended without an answer, before it forgets the request.
+   */
+  withdraw(request: WithdrawRequest): Promise<void>;
   /** Settles also when the session is not this owner's any more (nothing is done then). */
   release(request: ReleaseRequest): Promise<void>;
   /** Settles after the routes are in force: from now on a matching PUBLISH reaches the session. */
@@ -253,7 +274,7 @@ export interface Sessions {
   progress(batch: readonly Progress[]): Promise<void>;
   /** One command for many sessions; entries that are stale are skipped. */
   deliveries(batch: readonly DeliveryChanges[]): Promise<void>;
-  counts(): SessionCounts;
+  counts(): Promise<SessionCounts>;
 }
 
 /** A filter that some durable session has with a queue (a route), added or gone. */
@@ -263,36 +284,82 @@ export interface RouteChange {
   readonly add: boolean;
 }
 
-/** What the session service asks of the store processes. */
+/** The place of something in the stream of a group's route changes. */
+export interface RouteVersion {
+  readonly group: number;
+  /** Of the leader that says it: what a later one says counts. */
+  readonly term: number;
+  /** Changes are numbered in a term, from 1, for all stores alike: the number of the last one in it. */
+  readonly seq: number;
+}
+
+export interface RouteBatch extends RouteVersion {
+  /** All routes that the group has, instead of what is known of it. The first one of a stream is. */
+  readonly whole: boolean;
+  /** The last of them is number `seq`; those that are in force already are skipped. */
+  readonly changes: readonly RouteChange[];
+}
+
+export interface WillPublication {
+  readonly group: number;
+  /** A shard that has seen a higher one of this group refuses it with `stale`. */
+  readonly term: number;
+  /** Of the session; with `epoch`, what it is known by. */
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly record: Uint8Array;
+}
+
+/** What a session group asks of a store process. */
 export interface RouteSink {
-  /** Last offset of every shard; a shard without an owner counts as the start of its next epoch. */
-  heads(): Promise<readonly number[]>;
   /**
-   * An ordered stream; settles when every change is in force. Given again after a failure. A change
-   * may say what {@link SessionQueries.routes} has said already.
+   * Last offset of every shard that this process owns, with all that is on its way; undefined for the
+   * others. Of one that is being opened: the start of its epoch.
    */
-  routes(changes: readonly RouteChange[]): Promise<void>;
+  heads(): Promise<readonly (number | undefined)[]>;
+  /**
+   * Settles when every change is in force; given again, in the same order, after a failure. Rejects
+   * with `stale` for a term below one that is known, and where changes are missing before these.
+   */
+  routes(batch: RouteBatch): Promise<void>;
   /**
    * Publishes a will: once, however often it is given with the same incarnation and epoch.
    * Settles when it is stored for every durable subscriber and sent to the others. Given again after
-   * a failure. Wills of one session come one after the other.
+   * a failure, or to the next owner of its topic's shard. Wills of one session come one after the other.
    */
-  publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void>;
+  publishWill(will: WillPublication): Promise<void>;
   /** The sessions are no more, and their wills are done: receipts of their incarnations go. */
   sessionsEnded(incarnations: readonly number[]): Promise<void>;
 }
 
-/** What a shard's owner asks of the session groups. */
+/** All routes of a group at one moment: as good as a whole {@link RouteBatch}. */
+export interface GroupRoutes extends RouteVersion {
+  readonly filters: readonly string[];
+}
+
+export interface QueueShard {
+  /** As in the subscription: with `$share/…/` where shared. */
+  readonly filter: string;
+  readonly shard: number;
+}
+
+/**
+ * What a shard's owner asks of one session group, by its leader: answers have everything that was
+ * committed when they were asked for. Answers to many come in their order.
+ */
 export interface SessionQueries {
-  /** All routes, as of what is applied now. */
-  routes(): readonly string[];
   /**
-   * The lowest offset in this shard that a session still needs from the queue, minus one: everything
-   * up to it may be trimmed. Undefined if no session has the route.
+   * All routes. Of a group that has taken the control log up to version `after`, so that what is
+   * subscribed later waits for this store; `unavailable` before that.
    */
-  lowest(filter: string, shard: number): number | undefined;
-  /** Unfinished deliveries of a shared subscription's queue that belong to sessions for good (QoS 2). */
-  sharedUnfinished(filter: string, shard: number): readonly number[];
-  /** Whether the session of this incarnation still exists. */
-  isLive(incarnation: number): boolean;
+  routes(after: number): Promise<GroupRoutes>;
+  /**
+   * Of each, the lowest offset in the shard that a session still needs from the queue, minus one:
+   * everything up to it may be trimmed. Undefined if no session of the group has the route.
+   */
+  lowest(asked: readonly QueueShard[]): Promise<readonly (number | undefined)[]>;
+  /** Of each, unfinished deliveries of a shared subscription's queue that belong to sessions for good (QoS 2). */
+  sharedUnfinished(asked: readonly QueueShard[]): Promise<readonly (readonly number[])[]>;
+  /** Of each, whether the session of this incarnation still exists. */
+  areLive(incarnations: readonly number[]): Promise<readonly boolean[]>;
 }

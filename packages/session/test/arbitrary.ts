@@ -55,6 +55,7 @@ const progressArbitrary: fc.Arbitrary<Progress> = fc.record(progressFields);
 const openArbitrary: fc.Arbitrary<OpenRequest> = fc.record({
   clientId: WHOLE_TEXT,
   gateway: NUMBER,
+  requestId: NUMBER,
   cleanStart: fc.boolean(),
   expiry: fc.nat(2 ** 32 - 1),
   will: fc.option(willArbitrary, { nil: undefined }),

@@ -81,6 +81,7 @@ export class Group {
     const request: OpenRequest = {
       clientId: "client",
       gateway: this.gateway,
+      requestId: 0,
       cleanStart: false,
       expiry: 3600,
       will: undefined,

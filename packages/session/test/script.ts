@@ -100,6 +100,7 @@ export class Script {
       request: {
         clientId: this.#of(CLIENTS),
         gateway: 1 + this.#below(this.#gateways),
+        requestId: 0,
         cleanStart: this.#below(4) === 0,
         expiry: this.#of([0, 5, 20, 60, 0xff_ff_ff_ff]),
         will: hasWill

@@ -91,6 +91,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   #liveBefore = 0;
   #ticker: Timer | undefined = undefined;
   #members = 0;
+  #opens = 0;
+  readonly #incarnationGiven: () => number;
   readonly #turn = (): void => this.#endTurn();
   readonly #peer: GatewayPeer = {
     stop: (incarnation, epoch, reason) => this.#giveUp(incarnation, epoch, reason),
@@ -107,6 +109,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.clock = options.clock;
     this.timers = options.timers;
     this.logger = options.logger;
+    this.#incarnationGiven = options.incarnation;
     this.#random = options.random;
     this.wheel = new TimerWheel<Client>(options.clock.now(), { tickMs: TICK });
     this.writer = new PublishWriter(options.clock);
@@ -124,7 +127,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   // --- life -------------------------------------------------------------------------------------
 
   async start(): Promise<void> {
-    this.incarnation = await this.sessions.register(this.#peer);
+    this.incarnation = this.#incarnationGiven();
+    await this.sessions.attach(this.incarnation, this.#peer);
     this.shards.register(this.incarnation, this);
     this.#tick();
     this.system.start();
@@ -169,6 +173,11 @@ export class Gateway implements Lifecycle, ShardPeer {
   }
 
   // --- connections ------------------------------------------------------------------------------
+
+  /** Number of the next open: none of this gateway has had it. */
+  nextOpen(): number {
+    return ++this.#opens;
+  }
 
   accept(transport: Transport): TransportHandler | undefined {
     const { maxConnections } = this.limits;

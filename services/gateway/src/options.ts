@@ -41,6 +41,8 @@ export interface GatewayOptions {
   /** `$SYS` is published so often, in ms; 0 = not at all. */
   readonly sysInterval: number;
   readonly version: string;
+  /** This life of the gateway, as the control plane numbers it; asked for at start(). */
+  readonly incarnation: () => number;
   readonly sessions: Sessions;
   readonly shards: Shards;
   readonly authenticator: Authenticator;

@@ -1,5 +1,6 @@
 import type { Timer } from "@canopy/base";
 import { encodeRecord, RecordBatch } from "@canopy/codec";
+import type { SessionCounts } from "@canopy/session";
 import { matchesFilter } from "@canopy/topic";
 import type { Client } from "./client.ts";
 import type { Sub } from "./delivery/sub.ts";
@@ -20,6 +21,8 @@ export class SystemTopics {
   readonly #load: LoadAverages;
   readonly #since: number;
   #timer: Timer | undefined = undefined;
+  /** As the sessions said last. */
+  #counts: SessionCounts = { sessions: 0, connected: 0, durable: 0, subscriptions: 0 };
 
   constructor(gateway: Gateway, interval: number, version: string) {
     this.#gateway = gateway;
@@ -31,7 +34,7 @@ export class SystemTopics {
 
   start(): void {
     if (this.#interval === 0) return;
-    this.#publish();
+    void this.#publish();
     this.#arm();
   }
 
@@ -56,7 +59,7 @@ export class SystemTopics {
 
   #arm(): void {
     this.#timer = this.#gateway.timers.set(this.#interval, () => {
-      this.#publish();
+      void this.#publish();
       this.#arm();
     });
   }
@@ -70,7 +73,9 @@ export class SystemTopics {
   }
 
   /** Gives what has changed to those who have subscribed to it. */
-  #publish(): void {
+  async #publish(): Promise<void> {
+    await this.#askCounts();
+    if (this.#timer === undefined) return;
     const batch = new RecordBatch();
     for (const [name, value] of this.#measure()) {
       const path = `$SYS/broker/${name}`;
@@ -88,10 +93,18 @@ export class SystemTopics {
     this.#gateway.push({ shard: 0, epoch: 0, records: batch, indexes, offsets });
   }
 
+  async #askCounts(): Promise<void> {
+    try {
+      this.#counts = await this.#gateway.sessions.counts();
+    } catch (error) {
+      this.#gateway.logger.debug({ error }, "the sessions can't be counted now");
+    }
+  }
+
   #measure(): Map<string, string | number> {
-    const { counters, clock, sessions, shards, clients } = this.#gateway;
+    const { counters, clock, shards, clients } = this.#gateway;
     const now = clock.now();
-    const counts = sessions.counts();
+    const counts = this.#counts;
     const stored = shards.counts();
     const values = new Map<string, string | number>([
       ["version", `canopy ${this.#version}`],

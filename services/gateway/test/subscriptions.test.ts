@@ -220,7 +220,7 @@ test("an open that is stored after it was refused leaves the session to whoever 
   expect(refused.take("connack").reasonCode).toBe(0x88);
   world.logDisk.broken = false;
   await world.pass(6000);
-  expect(world.sessions.sessions.counts()).toMatchObject({ sessions: 1, connected: 0 });
+  expect(world.sessions.counts).toMatchObject({ sessions: 1, connected: 0 });
   await resume(world, "c");
-  expect(world.sessions.sessions.counts()).toMatchObject({ sessions: 1, connected: 1 });
+  expect(world.sessions.counts).toMatchObject({ sessions: 1, connected: 1 });
 });

@@ -68,6 +68,7 @@ export class World {
   readonly random: Random;
   readonly #options: WorldOptions;
   #stack = new Stack();
+  #lives = 0;
   gateway!: Gateway;
   store!: StoreService;
   sessions!: SessionService;
@@ -187,6 +188,7 @@ export class World {
       limits: { ...LIMITS, ...limits },
       sysInterval,
       version: "test",
+      incarnation: () => ++this.#lives,
       sessions: this.sessions.sessions,
       shards: this.store.shards,
       authenticator: anonymous(),

@@ -110,7 +110,8 @@ async function storm(): Promise<void> {
   const { service } = running;
   const { sessions } = service;
   const held = new Map<number, Opened>();
-  const gateway = await sessions.register({
+  const gateway = 1;
+  await sessions.attach(gateway, {
     stop: (incarnation) => {
       const opened = held.get(incarnation);
       if (opened) void sessions.release(releaseOf(opened));
@@ -120,6 +121,7 @@ async function storm(): Promise<void> {
     sessions.open({
       clientId: `client-${i}`,
       gateway,
+      requestId: 0,
       cleanStart: false,
       expiry,
       will: undefined,
@@ -176,7 +178,7 @@ async function recovery(): Promise<void> {
   const began = performance.now();
   const running = await start("storm");
   const ms = Math.round(performance.now() - began);
-  console.log(`recovery of all of that: ${ms} ms`, running.service.sessions.counts());
+  console.log(`recovery of all of that: ${ms} ms`, running.service.counts);
   await stop(running);
 }
 

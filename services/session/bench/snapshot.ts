@@ -105,11 +105,19 @@ async function stop({ service, node }: Life): Promise<void> {
 async function open({ sessions }: SessionService, gateway: number, i: number): Promise<Opened> {
   const clientId = `client-${i}`;
   const nobody = { will: undefined, user: undefined };
-  return sessions.open({ clientId, gateway, cleanStart: false, expiry: EXPIRY_NEVER, ...nobody });
+  return sessions.open({
+    clientId,
+    gateway,
+    requestId: 0,
+    cleanStart: false,
+    expiry: EXPIRY_NEVER,
+    ...nobody,
+  });
 }
 
 async function build(service: SessionService): Promise<void> {
-  const gateway = await service.sessions.register({ stop: () => {} });
+  const gateway = 1;
+  await service.sessions.attach(gateway, { stop: () => {} });
   for (let from = 0; from < SESSIONS; from += TOGETHER) {
     const several = Array.from({ length: Math.min(TOGETHER, SESSIONS - from) }, async (_, i) => {
       const { incarnation, epoch } = await open(service, gateway, from + i);
@@ -129,7 +137,8 @@ async function build(service: SessionService): Promise<void> {
 
 /** Sessions come back, tell of their progress and go, until it is enough. Returns how many commands. */
 async function load(service: SessionService, isEnough: () => boolean): Promise<number> {
-  const gateway = await service.sessions.register({ stop: () => {} });
+  const gateway = 1;
+  await service.sessions.attach(gateway, { stop: () => {} });
   let next = 0;
   let commands = 0;
   const worker = async () => {
@@ -178,7 +187,7 @@ async function measureRecovery(what: string, snapshotEvery: number): Promise<Lif
   const led = ((ledAt - began) / 1000).toFixed(2);
   console.log(`back from ${what} (${commands} commands): leads after ${led} s`);
   console.log(`what was connected is released after ${seconds(began)}; ${pauses.end()}`);
-  console.log(life.service.sessions.counts());
+  console.log(life.service.counts);
   return life;
 }
 

@@ -3,7 +3,7 @@ import { waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { Cluster, type Member } from "../test/cluster.ts";
 import {
-  idlePeer,
+  attach,
   openRequest,
   progressOf,
   releaseOf,
@@ -25,6 +25,10 @@ function textOf(record: Uint8Array): string {
   return Buffer.from(record).toString("latin1", 14);
 }
 
+async function routesOf({ service }: Member): Promise<readonly string[]> {
+  return (await service.queries.routes(0)).filters;
+}
+
 function others(cluster: Cluster, member: Member): Member[] {
   return cluster.members.filter((other) => other !== member);
 }
@@ -33,14 +37,15 @@ describe("three nodes", () => {
   test("have one leader; the others name it", async () => {
     const cluster = await Cluster.start();
     const leader = await cluster.leader();
-    const gateway = await leader.service.sessions.register(idlePeer);
+    const gateway = await attach(leader.service.sessions);
     const opened = await leader.service.sessions.open(openRequest(gateway));
     for (const { service } of others(cluster, leader)) {
       expect(service.leading).toBe(false);
       const { sessions } = service;
       for (const asked of [
-        () => sessions.register(idlePeer),
-        () => sessions.gatewayDown(gateway),
+        () => attach(sessions),
+        () => sessions.withdraw(openRequest(gateway)),
+        () => sessions.counts(),
         () => sessions.open(openRequest(gateway)),
         () => sessions.release(releaseOf(opened)),
         () => sessions.subscribe(subscribeTo(opened, "f")),
@@ -50,7 +55,7 @@ describe("three nodes", () => {
       ]) {
         await expect(asked()).rejects.toEqual(notLeader(leader.name));
       }
-      await waitFor(() => sessions.counts().sessions === 1);
+      await waitFor(() => service.counts.sessions === 1);
     }
   });
 
@@ -58,18 +63,18 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await sessions.register(idlePeer);
+    const gateway = await attach(sessions);
     const opened = await sessions.open(openRequest(gateway));
     await sessions.subscribe(subscribeTo(opened, "a/b"));
     await sessions.progress([progressOf(opened, { cursors: [1, 25] })]);
     await cluster.kill(first);
     const second = await cluster.leader();
-    expect(second.service.queries.routes()).toEqual(["a/b"]);
+    expect(await routesOf(second)).toEqual(["a/b"]);
     await expect(
       second.service.sessions.open(openRequest(gateway)),
       "a gateway that did not register here",
     ).rejects.toMatchObject({ code: "stale" });
-    const again = await second.service.sessions.register(idlePeer);
+    const again = await attach(second.service.sessions);
     expect(again).toBeGreaterThan(gateway);
     expect(await second.service.sessions.open(openRequest(again))).toMatchObject({
       incarnation: opened.incarnation,
@@ -81,7 +86,7 @@ describe("three nodes", () => {
     // The one that was killed comes back and follows.
     cluster.network.cutOff.clear();
     const back = await cluster.add(first.name);
-    await waitFor(() => back.service.sessions.counts().connected === 1);
+    await waitFor(() => back.service.counts.connected === 1);
     expect(back.service.leading).toBe(false);
   });
 
@@ -89,7 +94,7 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await sessions.register(idlePeer);
+    const gateway = await attach(sessions);
     const open = (clientId: string, expiry: number, delay: number) =>
       sessions.open(openRequest(gateway, { clientId, expiry, will: will(clientId, delay) }));
     await open("still connected", EXPIRY_NEVER, 0);
@@ -111,10 +116,10 @@ describe("three nodes", () => {
     expect(order.slice(0, 2).sort()).toEqual(["pending", "still connected"]);
     expect(order.slice(2)).toEqual(["delayed", "expiring"]);
     await waitFor(() => cluster.stores.ended.length === 1);
-    expect(second.service.sessions.counts()).toMatchObject({ sessions: 3, subscriptions: 0 });
+    expect(second.service.counts).toMatchObject({ sessions: 3, subscriptions: 0 });
     // The one that follows comes to know all of it.
     for (const { service } of others(cluster, second)) {
-      await waitFor(() => service.sessions.counts().sessions === 3);
+      await waitFor(() => service.counts.sessions === 3);
     }
     expect(cluster.stores.wills).toHaveLength(4);
   });
@@ -123,14 +128,14 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await sessions.register(idlePeer);
+    const gateway = await attach(sessions);
     await sessions.open(openRequest(gateway, { clientId: "held" }));
     const opened = await sessions.open(openRequest(gateway, { clientId: "subscriber" }));
     const claim = Promise.allSettled([sessions.open(openRequest(gateway, { clientId: "held" }))]);
     // One whose command is not made yet, and one whose routes are not in force yet.
     cluster.stores.gate = (call) => (call === "routes" ? new Promise(() => {}) : Promise.resolve());
     const applied = Promise.allSettled([sessions.subscribe(subscribeTo(opened, "applied"))]);
-    await waitFor(() => sessions.counts().subscriptions === 1);
+    await waitFor(() => first.service.counts.subscriptions === 1);
     cluster.stores.gate = () => new Promise(() => {});
     const heads = cluster.stores.headsAsked;
     const asked = Promise.allSettled([sessions.subscribe(subscribeTo(opened, "asked"))]);
@@ -151,32 +156,32 @@ describe("three nodes", () => {
       });
       expect(settled).toMatchObject({ reason: { code: "indeterminate" } });
     }
-    await waitFor(() => second.service.queries.routes().length === 1);
-    expect(second.service.queries.routes()).toEqual(["applied"]);
-    const again = await second.service.sessions.register(idlePeer);
+    await waitFor(() => second.service.counts.subscriptions === 1);
+    expect(await routesOf(second)).toEqual(["applied"]);
+    const again = await attach(second.service.sessions);
     const claimed = await second.service.sessions.open(openRequest(again, { clientId: "held" }));
     expect(claimed).toMatchObject({ sessionPresent: true, epoch: 2 });
     // The old one comes back, and has what the others have: nothing of what was cut off.
     cluster.network.cutOff.clear();
-    await waitFor(() => first.service.sessions.counts().connected === 1);
-    expect(first.service.sessions.counts()).toEqual(second.service.sessions.counts());
-    await expect(first.service.sessions.register(idlePeer)).rejects.toEqual(notLeader(second.name));
+    await waitFor(() => first.service.counts.connected === 1);
+    expect(first.service.counts).toEqual(second.service.counts);
+    await expect(attach(first.service.sessions)).rejects.toEqual(notLeader(second.name));
   });
 
   test("one that leads again begins anew from the state", async () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
-    const gateway = await first.service.sessions.register(idlePeer);
+    const gateway = await attach(first.service.sessions);
     await first.service.sessions.open(openRequest(gateway, { expiry: 60, will: will("w", 30) }));
     cluster.network.cutOff.add(first.name);
     const second = await cluster.leader();
     await waitFor(() => !first.service.leading);
     cluster.network.cutOff.clear();
-    await waitFor(() => first.service.sessions.counts().connected === 0);
+    await waitFor(() => first.service.counts.connected === 0);
     await cluster.kill(second);
     await cluster.leader();
     await waitFor(() => cluster.stores.wills.length === 1);
     const leader = await cluster.leader();
-    await waitFor(() => leader.service.sessions.counts().sessions === 0);
+    await waitFor(() => leader.service.counts.sessions === 0);
   });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { SessionError } from "@canopy/session";
 import { waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { Harness, idlePeer, openRequest, subscribeTo } from "../test/harness.ts";
+import { attach, Harness, openRequest, subscribeTo } from "../test/harness.ts";
 import { smallDisk } from "../test/small-disk.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -29,7 +29,7 @@ test("a full disk: nobody is told what is not true, and with room again it goes 
   const directory = join(disk.path, "raft");
   await mkdir(directory);
   const h = await Harness.start({ directory, durability: "sync", segmentBytes: 64 * 1024 });
-  const gateway = await h.sessions.register(idlePeer);
+  const gateway = await attach(h.sessions);
   const first = await h.sessions.open(openRequest(gateway, { clientId: "first" }));
   const empty = await disk.fill(4_000);
   const open = (i: number) =>
@@ -54,17 +54,17 @@ test("a full disk: nobody is told what is not true, and with room again it goes 
   await pass(h, PATIENCE);
   expect(await outcome).toEqual([{ status: "rejected", reason: code("indeterminate") }]);
   await expect(open(caught)).rejects.toEqual(code("unavailable"));
-  expect(h.sessions.counts()).toMatchObject({ sessions: opened, subscriptions: 0 });
+  expect(h.service.counts).toMatchObject({ sessions: opened, subscriptions: 0 });
 
   await empty();
   // It was applied after all, and given back, since the gateway was told that it was not.
   await waitFor(async () => {
     await pass(h, 100);
-    const { sessions, connected } = h.sessions.counts();
+    const { sessions, connected } = h.service.counts;
     return sessions === opened + 1 && connected === opened && h.time.pending === 0;
   });
   expect(await open(caught)).toMatchObject({ sessionPresent: true, epoch: 2 });
   await h.sessions.subscribe(subscribeTo(first, "f"));
   await h.restart();
-  expect(h.sessions.counts()).toMatchObject({ sessions: opened + 1, subscriptions: 1 });
+  expect(h.service.counts).toMatchObject({ sessions: opened + 1, subscriptions: 1 });
 }, 30_000);

@@ -15,7 +15,10 @@ interface Parts {
 /** The gateways that live, and the end of those that don't. */
 export class Gateways {
   readonly #parts: Parts;
+  /** By the group's own numbers. */
   readonly #peers = new Map<number, GatewayPeer>();
+  /** Incarnation → the group's number for it, in this leadership. */
+  readonly #numbers = new Map<number, number>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -25,14 +28,23 @@ export class Gateways {
     return this.#peers.get(gateway);
   }
 
-  async register(peer: GatewayPeer): Promise<number> {
-    const gateway = await this.#parts.propose({ type: "gateway-up" });
+  /** Undefined if it has not attached in this leadership, or is gone. */
+  number(incarnation: number): number | undefined {
+    return this.#numbers.get(incarnation);
+  }
+
+  async attach(incarnation: number, peer: GatewayPeer): Promise<void> {
+    const known = this.#numbers.get(incarnation);
+    const gateway = known ?? (await this.#parts.propose({ type: "gateway-up" }));
+    this.#numbers.set(incarnation, gateway);
     this.#peers.set(gateway, peer);
-    return gateway;
   }
 
   /** Settles when all of its sessions are released, or this leadership has ended. */
-  async down(gateway: number): Promise<void> {
+  async down(incarnation: number): Promise<void> {
+    const gateway = this.#numbers.get(incarnation);
+    if (gateway === undefined) return;
+    this.#numbers.delete(incarnation);
     this.#peers.delete(gateway);
     await this.#end([gateway], (owner) => owner === gateway);
   }

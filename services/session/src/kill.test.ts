@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { tempDir } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { Harness, idlePeer, openRequest } from "../test/harness.ts";
+import { attach, Harness, openRequest } from "../test/harness.ts";
 
 const CHILD = fileURLToPath(new URL("../test/kill-child.ts", import.meta.url));
 
@@ -37,9 +37,9 @@ test("after kill -9 every acknowledged session is there, once, in the order in w
     highest = Math.max(highest, ...acknowledged.map((line) => Number.parseInt(line, 10)));
   }
   const h = await Harness.start({ directory });
-  const { sessions } = h.sessions.counts();
+  const { sessions } = h.service.counts;
   expect(sessions).toBeGreaterThanOrEqual(highest);
-  const gateway = await h.sessions.register(idlePeer);
+  const gateway = await attach(h.sessions);
   const opened = await Promise.all(
     Array.from({ length: sessions }, (_, i) =>
       h.sessions.open(openRequest(gateway, { clientId: `client-${i + 1}` })),

@@ -7,8 +7,10 @@ import type {
   EffectSink,
   OpenRequest,
   RouteSink,
+  RouteVersion,
   SessionError,
   SessionState,
+  WithdrawRequest,
 } from "@canopy/session";
 import { Background } from "./background.ts";
 import { Claims } from "./claims.ts";
@@ -23,6 +25,8 @@ import { Subscribing } from "./subscribing.ts";
 import { WillPublisher } from "./will-publisher.ts";
 
 export interface LeadingParts {
+  readonly group: number;
+  readonly term: number;
   readonly clock: Clock;
   readonly groupClock: GroupClock;
   readonly timers: Timers;
@@ -58,8 +62,10 @@ export class Leading {
     this.#state = state;
     this.propose = propose;
     this.#background = background;
-    this.#routes = new RouteStream(sink, background);
+    this.#routes = new RouteStream({ sink, background, group: parts.group, term: parts.term });
     this.#wills = new WillPublisher({
+      group: parts.group,
+      term: parts.term,
       sink,
       clock,
       logger,
@@ -99,6 +105,7 @@ export class Leading {
    */
   async begin(): Promise<void> {
     const state = this.#state();
+    this.#routes.begin(state.routes());
     // At once: those that follow for the same session come behind them.
     for (const will of state.pendingWills()) this.#wills.add(will);
     this.afterBatch();
@@ -126,6 +133,17 @@ export class Leading {
     this.#deadlines.arm();
   }
 
+  /** The place in the stream of routes at which the state is now. */
+  get routesTold(): RouteVersion {
+    return this.#routes.version;
+  }
+
+  /** See Sessions.withdraw. */
+  async withdraw({ clientId, gateway }: WithdrawRequest): Promise<void> {
+    await this.#undo({ clientId, gateway });
+    if (this.#end !== undefined) throw this.#end;
+  }
+
   /** No timer remains, and who waits is told why. */
   end(why: SessionError): void {
     this.#end = why;
@@ -146,7 +164,7 @@ export class Leading {
    * as any later command is committed; it is this open's then, since no other of the same client was
    * let through meanwhile.
    */
-  #undo({ clientId, gateway }: OpenRequest): Promise<boolean> {
+  #undo({ clientId, gateway }: Pick<OpenRequest, "clientId" | "gateway">): Promise<boolean> {
     return this.#background.until("taking back what an open may have opened", async () => {
       await this.propose({ type: "tick" });
       const session = this.#state().sessionOf(clientId);

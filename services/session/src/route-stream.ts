@@ -1,5 +1,12 @@
-import type { RouteChange, RouteSink } from "@canopy/session";
+import type { RouteChange, RouteSink, RouteVersion } from "@canopy/session";
 import type { Background } from "./background.ts";
+
+interface Parts {
+  readonly group: number;
+  readonly term: number;
+  readonly sink: Pick<RouteSink, "routes">;
+  readonly background: Background;
+}
 
 interface Waiter {
   readonly upTo: number;
@@ -8,13 +15,12 @@ interface Waiter {
 
 /**
  * Route changes on their way to the stores, in the order in which they were applied: one call at a
- * time, with everything that collected meanwhile, again and again until it is taken.
- *
- * A store that has just asked for all routes may be told of a change that was in its answer.
+ * time, with everything that collected meanwhile, again and again until it is taken. It begins with all
+ * routes that there are.
  */
 export class RouteStream {
-  readonly #sink: Pick<RouteSink, "routes">;
-  readonly #background: Background;
+  readonly #parts: Parts;
+  #whole: readonly string[] | undefined;
   #changes: RouteChange[] = [];
   /** How many changes there have been, and how many are in force. */
   #made = 0;
@@ -22,9 +28,18 @@ export class RouteStream {
   #waiters: Waiter[] = [];
   #running = false;
 
-  constructor(sink: Pick<RouteSink, "routes">, background: Background) {
-    this.#sink = sink;
-    this.#background = background;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get version(): RouteVersion {
+    const { group, term } = this.#parts;
+    return { group, term, seq: this.#made };
+  }
+
+  begin(routes: readonly string[]): void {
+    this.#whole = routes;
+    this.#changes = [];
   }
 
   add(change: RouteChange): void {
@@ -34,7 +49,7 @@ export class RouteStream {
 
   /** Sends what has collected. */
   flush(): void {
-    if (this.#changes.length > 0 && !this.#running) void this.#run();
+    if (this.#isDue && !this.#running) void this.#run();
   }
 
   /** Settles when every change up to now is in force. */
@@ -43,15 +58,23 @@ export class RouteStream {
     return new Promise((resolve) => this.#waiters.push({ upTo: this.#made, resolve }));
   }
 
+  get #isDue(): boolean {
+    return this.#whole !== undefined || this.#changes.length > 0;
+  }
+
   async #run(): Promise<void> {
+    const { sink, background } = this.#parts;
     this.#running = true;
-    while (this.#changes.length > 0) {
-      const changes = this.#changes;
+    while (this.#isDue) {
+      const whole = this.#whole?.map((filter): RouteChange => ({ filter, add: true }));
+      const changes = whole ?? this.#changes;
+      const batch = { ...this.version, whole: whole !== undefined, changes };
+      this.#whole = undefined;
       this.#changes = [];
-      const done = await this.#background.until("sending routes", () => this.#sink.routes(changes));
+      const done = await background.until("sending routes", () => sink.routes(batch));
       // Stopped: who waits is told so by the service.
       if (!done) break;
-      this.#inForce += changes.length;
+      this.#inForce = batch.seq;
       this.#wake();
     }
     this.#running = false;

@@ -23,6 +23,7 @@ import {
   type SubscribeRequest,
   type SubscribeResult,
   type UnsubscribeRequest,
+  type WithdrawRequest,
 } from "@canopy/session";
 import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
@@ -66,10 +67,12 @@ const CLAIM_TIMEOUT = 10_000;
  * state or a command in the log can't be read.
  */
 export interface SessionService extends Lifecycle {
-  /** Answered by the leader alone; the others refuse with `not-leader`, but for counts(). */
+  /** Answered by the leader alone; the others refuse with `not-leader`. */
   readonly sessions: Sessions;
   /** Of what is applied here. */
   readonly queries: SessionQueries;
+  readonly counts: SessionCounts;
+  gatewayDown(gateway: number): Promise<void>;
   /** Whether this replica leads, and what the leader has to do is being done here. */
   readonly leading: boolean;
 }
@@ -81,6 +84,10 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     stop: () => service.stop(),
     sessions: service,
     queries: service.queries,
+    get counts() {
+      return service.appliedCounts;
+    },
+    gatewayDown: (gateway) => service.gatewayDown(gateway),
     get leading() {
       return service.leading;
     },
@@ -109,10 +116,15 @@ class Service implements Sessions, Lifecycle {
     this.#replica = new Replica(options.shards, options.logger, () => this.#leading?.afterBatch());
     const state = () => this.#replica.state;
     this.queries = {
-      routes: () => state().routes(),
-      lowest: (filter, shard) => state().lowest(filter, shard),
-      sharedUnfinished: (filter, shard) => state().sharedUnfinished(filter, shard),
-      isLive: (incarnation) => state().session(incarnation) !== undefined,
+      routes: async () => {
+        const { term, seq } = this.#leads().routesTold;
+        return { group: options.group, term, seq, filters: state().routes() };
+      },
+      lowest: async (asked) => asked.map(({ filter, shard }) => state().lowest(filter, shard)),
+      sharedUnfinished: async (asked) =>
+        asked.map(({ filter, shard }) => state().sharedUnfinished(filter, shard)),
+      areLive: async (incarnations) =>
+        incarnations.map((incarnation) => state().session(incarnation) !== undefined),
     };
   }
 
@@ -142,14 +154,19 @@ class Service implements Sessions, Lifecycle {
     await this.#opening?.catch(() => {});
   }
 
+  get appliedCounts(): SessionCounts {
+    return this.#replica.state.counts();
+  }
+
   get leading(): boolean {
     return this.#leading !== undefined;
   }
 
-  async register(peer: GatewayPeer): Promise<number> {
-    return this.#leads().gateways.register(peer);
+  async attach(gateway: number, peer: GatewayPeer): Promise<void> {
+    await this.#leads().gateways.attach(gateway, peer);
   }
 
+  /** The gateway's lease ended: its sessions are released, with their wills. In batches. */
   async gatewayDown(gateway: number): Promise<void> {
     await this.#leads().gateways.down(gateway);
   }
@@ -157,10 +174,15 @@ class Service implements Sessions, Lifecycle {
   async open(request: OpenRequest): Promise<Opened> {
     const { gateways, claims } = this.#leads();
     // Asked here too: one that is down must not make the present owner stop.
-    if (gateways.peer(request.gateway) === undefined) {
-      throw new SessionError("stale", "the gateway is down or not known");
-    }
-    return claims.open(request);
+    const gateway = gateways.number(request.gateway);
+    if (gateway === undefined) throw new SessionError("stale", "the gateway is down or not known");
+    return claims.open({ ...request, gateway });
+  }
+
+  async withdraw(request: WithdrawRequest): Promise<void> {
+    const leading = this.#leads();
+    const gateway = leading.gateways.number(request.gateway);
+    if (gateway !== undefined) await leading.withdraw({ ...request, gateway });
   }
 
   async release(request: ReleaseRequest): Promise<void> {
@@ -187,7 +209,8 @@ class Service implements Sessions, Lifecycle {
     await Promise.all(inParts(batch).map((part) => propose({ type: "deliveries", batch: part })));
   }
 
-  counts(): SessionCounts {
+  async counts(): Promise<SessionCounts> {
+    this.#leads();
     return this.#replica.state.counts();
   }
 
@@ -270,6 +293,8 @@ class Service implements Sessions, Lifecycle {
   #leadingParts(group: RaftGroup): LeadingParts {
     const { clock, timers, logger, routeSink, shards, maxWaiting } = this.#options;
     return {
+      group: group.id,
+      term: group.status.term,
       clock,
       groupClock: this.#clock,
       timers,

@@ -69,7 +69,7 @@ export class Subscribing {
   }
 
   async #commit(batch: readonly Asked[]): Promise<readonly (SubscribeResult | undefined)[]> {
-    const heads = await this.#parts.sink.heads();
+    const heads = (await this.#parts.sink.heads()).filter((head) => head !== undefined);
     if (heads.length !== this.#parts.shards) {
       throw new SessionError(
         "unavailable",

@@ -15,6 +15,8 @@ interface Job {
 }
 
 interface Parts {
+  readonly group: number;
+  readonly term: number;
   readonly sink: Pick<RouteSink, "publishWill">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -67,10 +69,11 @@ export class WillPublisher {
   }
 
   async #publish(job: Job): Promise<void> {
-    const { sink, clock, logger } = this.#parts;
-    const { incarnation, epoch, record, expiry } = job.will;
+    const { sink, clock, logger, group, term } = this.#parts;
+    const { incarnation, epoch, expiry } = job.will;
     try {
-      await sink.publishWill(incarnation, epoch, stampRecord(record, expiry, clock.wall()));
+      const record = stampRecord(job.will.record, expiry, clock.wall());
+      await sink.publishWill({ group, term, incarnation, epoch, record });
       this.#done.add({ incarnation, epoch });
     } catch (error) {
       if (isInvalid(error)) {

@@ -2,13 +2,17 @@
 import { silentLogger } from "@canopy/base";
 import {
   EXPIRY_NEVER,
+  type GatewayPeer,
   type Opened,
   type OpenRequest,
   type Progress,
   type ReleaseRequest,
+  type RouteBatch,
   type RouteChange,
   type RouteSink,
+  type Sessions,
   type SubscribeRequest,
+  type WillPublication,
 } from "@canopy/session";
 import { FakeTime, tempDir, testScope } from "@canopy/testkit";
 import {
@@ -39,12 +43,12 @@ export class FakeStores implements RouteSink {
     return this.headsNow;
   }
 
-  async routes(changes: readonly RouteChange[]): Promise<void> {
+  async routes({ changes }: RouteBatch): Promise<void> {
     await this.gate("routes");
     this.changes.push(...changes);
   }
 
-  async publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
+  async publishWill({ incarnation, epoch, record }: WillPublication): Promise<void> {
     await this.gate("publishWill");
     if (this.refuse(record)) throw new Error("no room for this one");
     this.wills.push({ incarnation, epoch, record });
@@ -128,10 +132,21 @@ export class Harness {
 
 export const idlePeer = { stop: () => {} };
 
+let requests = 0;
+let gateways = 0;
+
+/** A new gateway's life; its incarnation. */
+export async function attach(sessions: Sessions, peer: GatewayPeer = idlePeer): Promise<number> {
+  const gateway = ++gateways;
+  await sessions.attach(gateway, peer);
+  return gateway;
+}
+
 export function openRequest(gateway: number, changes: Partial<OpenRequest> = {}): OpenRequest {
   return {
     clientId: "client",
     gateway,
+    requestId: ++requests,
     cleanStart: false,
     expiry: EXPIRY_NEVER,
     will: undefined,

@@ -2,7 +2,7 @@
 //   node kill-child.ts DIRECTORY
 import { silentLogger, systemClock, systemTimers } from "@canopy/base";
 import { createSessionService } from "../src/index.ts";
-import { FakeStores, idlePeer, openRequest, SHARDS } from "./harness.ts";
+import { attach, FakeStores, openRequest, SHARDS } from "./harness.ts";
 import { RaftNode } from "./raft-node.ts";
 
 const directory = process.argv[2];
@@ -21,8 +21,8 @@ const service = createSessionService({
   routeSink: new FakeStores(),
 });
 await service.start();
-const gateway = await service.sessions.register(idlePeer);
-let next = service.sessions.counts().sessions + 1;
+const gateway = await attach(service.sessions);
+let next = service.counts.sessions + 1;
 for (;;) {
   // several at once: they share a write, and are acknowledged together
   const numbers = Array.from({ length: 1 + (next % 50) }, () => next++);

@@ -130,6 +130,7 @@ function assemble(config: Config, parts: Assembling): Gateway {
       limits: gatewayLimits(config),
       sysInterval: config.sys.interval,
       version,
+      incarnation: () => Math.floor(clock.wall()),
       sessions: sessionService.sessions,
       shards: storeService.shards,
       authenticator,

@@ -40,10 +40,10 @@ const service = createStoreService({
   timers: systemTimers,
   logger: silentLogger,
   queries: () => ({
-    routes: () => [],
-    lowest: () => 0,
-    sharedUnfinished: () => [],
-    isLive: () => true,
+    routes: async () => ({ group: 1, term: 1, seq: 0, filters: [] }),
+    lowest: async (asked) => asked.map(() => 0),
+    sharedUnfinished: async (asked) => asked.map(() => []),
+    areLive: async (incarnations) => incarnations.map(() => true),
   }),
   limits: {
     maxQueuedMessages: Number.MAX_SAFE_INTEGER,
@@ -112,6 +112,11 @@ async function publishAll(batch: PublishBatch): Promise<void> {
   await promise;
 }
 
+function addRoute(seq: number, filter: string): Promise<void> {
+  const changes = [{ filter, add: true }];
+  return routeSink.routes({ group: 1, term: 1, seq, whole: false, changes });
+}
+
 await service.start();
 shards.register(1, peer);
 await shards.interests(1, [{ filter: "#", add: true }]);
@@ -119,7 +124,7 @@ await measure("QoS 0, batches of 100", batchOf(100, 0, "t"));
 await measure("QoS 0, one by one", batchOf(1, 0, "t"));
 await measure("QoS 1, nobody durable, batches of 100", batchOf(100, 1, "t"));
 await measure("QoS 1, nobody durable, one by one", batchOf(1, 1, "t"));
-await routeSink.routes([{ filter: "d/#", add: true }]);
+await addRoute(1, "d/#");
 await measure("QoS 1, one queue, batches of 100", batchOf(100, 1, "d"));
 await measure("QoS 1, one queue, one by one", batchOf(1, 1, "d"), 1_000_000);
 await measure("QoS 0, retained, batches of 100", batchOf(100, 0, "r", { retain: true }), 1_000_000);
@@ -129,6 +134,6 @@ for (let i = 1; i <= 10; i++) {
   shards.join(1, { member: i, filter, durable: false, qos: 1, clientId, window: 100 });
 }
 await measure("QoS 1, shared by 10, batches of 100", batchOf(100, 1, "s"), 1_000_000);
-await routeSink.routes([{ filter: "$share/g/s/#", add: true }]);
+await addRoute(2, "$share/g/s/#");
 await measure("the same with a queue", batchOf(100, 1, "s"), 1_000_000);
 await service.stop();

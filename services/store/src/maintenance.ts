@@ -73,7 +73,7 @@ export class Maintenance {
   async #passOver(): Promise<void> {
     const { clock, trimmers, purges, shares } = this.#parts;
     for (const group of shares.groups) {
-      shares.maintain(group);
+      await shares.maintain(group);
       await this.#yield();
     }
     for (const trimmer of trimmers) {

@@ -1,4 +1,4 @@
-import type { RouteChange, RouteSink } from "@canopy/session";
+import type { RouteBatch, RouteSink, WillPublication } from "@canopy/session";
 import type { Parts } from "./compose.ts";
 
 /** What sessions ask of this process. */
@@ -14,11 +14,11 @@ export class RouteSinkPort implements RouteSink {
     return this.#parts.shards.map((shard) => shard.owner.head);
   }
 
-  routes(changes: readonly RouteChange[]): Promise<void> {
-    return this.#parts.routes.change(changes);
+  async routes(batch: RouteBatch): Promise<void> {
+    await this.#parts.routes.take(batch);
   }
 
-  async publishWill(incarnation: number, epoch: number, record: Uint8Array): Promise<void> {
+  async publishWill({ incarnation, epoch, record }: WillPublication): Promise<void> {
     await this.#parts.started.promise;
     await this.#parts.wills.publish(incarnation, epoch, record);
   }

@@ -1,6 +1,7 @@
-import type { RouteChange } from "@canopy/session";
+import type { GroupRoutes, RouteBatch, RouteChange } from "@canopy/session";
 import { Queue } from "./queue.ts";
 import type { Removals } from "./removals.ts";
+import { RouteGroups } from "./route-groups.ts";
 import { isShared } from "./share/name.ts";
 import type { Shares } from "./share/shares.ts";
 import type { Subscribers } from "./subscribers.ts";
@@ -11,6 +12,7 @@ export class Routes {
   readonly #shares: Shares;
   readonly #removals: Removals;
   readonly #queues = new Map<string, Queue>();
+  readonly #groups = new RouteGroups();
   /** Changes that wait; later ones wait behind them. */
   #waiting: Promise<void> | undefined;
 
@@ -25,12 +27,20 @@ export class Routes {
     return isShared(name) ? this.#shares.get(name)?.queue !== undefined : this.#queues.has(name);
   }
 
-  load(filters: readonly string[]): void {
-    for (const filter of filters) this.#add(filter);
+  /** Settles when they are in force. */
+  load({ filters, ...version }: GroupRoutes): Promise<void> {
+    const changes = filters.map((filter): RouteChange => ({ filter, add: true }));
+    return this.take({ ...version, whole: true, changes });
   }
 
-  /** Settles when the changes are in force. */
-  change(changes: readonly RouteChange[]): Promise<void> {
+  /** Settles when the changes are in force. Rejects as {@link RouteSink.routes} does. */
+  async take(batch: RouteBatch): Promise<void> {
+    const changes = this.#groups.take(batch);
+    // Nothing new may be something that another call still waits for.
+    await (changes.length > 0 ? this.#change(changes) : this.#waiting);
+  }
+
+  #change(changes: readonly RouteChange[]): Promise<void> {
     if (this.#waiting === undefined && !changes.some((change) => this.#mustWait(change))) {
       for (const change of changes) this.#apply(change);
       return Promise.resolve();

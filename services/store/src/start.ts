@@ -11,9 +11,9 @@ const NOTHING_ARRIVED = { arrived: 0, arrivedBytes: 0 };
 /** Opens all shards, and brings what is known of them in memory up to what is on disk. */
 export async function openShards(parts: Parts): Promise<void> {
   await Promise.all(parts.shards.map((shard) => shard.owner.open()));
-  const routes = parts.options.queries().routes();
-  parts.routes.load(routes);
-  await Promise.all(parts.shards.map((shard) => loadShard(parts, shard, routes)));
+  const routes = await parts.options.queries().routes(0);
+  await parts.routes.load(routes);
+  await Promise.all(parts.shards.map((shard) => loadShard(parts, shard, routes.filters)));
   parts.started.resolve();
 }
 
@@ -27,8 +27,15 @@ async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]):
   const shared = routes.filter(isShared);
   for (let at = 0; at < shared.length; at += AT_ONCE) {
     const some = shared.slice(at, at + AT_ONCE);
+    const asked = some.map((filter) => ({ filter, shard: shard.number }));
+    const kept = await parts.options.queries().sharedUnfinished(asked);
     await Promise.all(
-      some.map((name) => parts.shares.restore(name, store, shard.queues.has(name))),
+      some.map((name, i) =>
+        parts.shares.restore(name, store, {
+          kept: kept[i] ?? [],
+          hasQueue: shard.queues.has(name),
+        }),
+      ),
     );
   }
   await dropDeadReceipts(parts, shard);
@@ -40,10 +47,11 @@ async function loadShard(parts: Parts, shard: Shard, routes: readonly string[]):
  */
 async function dropDeadReceipts(parts: Parts, shard: Shard): Promise<void> {
   const { receipts, sideWrites, owner } = shard;
-  const queries = parts.options.queries();
+  const sessions = await receipts.load(owner.require());
+  const live = await parts.options.queries().areLive(sessions);
   const forgotten: Promise<void>[] = [];
-  for (const session of await receipts.load(owner.require())) {
-    if (queries.isLive(session)) continue;
+  for (const [i, session] of sessions.entries()) {
+    if (live[i]) continue;
     for (const key of await owner.require().receipts(session)) {
       if (key < WILL_KEYS) forgotten.push(sideWrites.forget(session, key));
     }

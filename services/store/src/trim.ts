@@ -99,7 +99,7 @@ export class Trimmer {
     const { name } = state;
     state.fresh = 0;
     state.freshMessages = 0;
-    const lowest = Math.min(this.#lowest(name), this.#shard.owner.head);
+    const lowest = Math.min(await this.#lowest(name), this.#shard.owner.head);
     if (lowest > state.trimmed) {
       await store.trim(name, lowest);
       state.trimmed = lowest;
@@ -143,10 +143,11 @@ export class Trimmer {
   }
 
   /** What of the queue everybody has finished. */
-  #lowest(name: string): Offset {
-    if (!isShared(name)) return this.#parts.queries().lowest(name, this.#shard.number) ?? 0;
-    const reader = this.#parts.shares.get(name)?.reader(this.#shard.number);
-    return reader?.floor ?? 0;
+  async #lowest(name: string): Promise<Offset> {
+    const shard = this.#shard.number;
+    if (isShared(name)) return this.#parts.shares.get(name)?.reader(shard)?.floor ?? 0;
+    const [lowest] = await this.#parts.queries().lowest([{ filter: name, shard }]);
+    return lowest ?? 0;
   }
 
   async #excess(state: QueueState, store: ShardStore): Promise<Offset> {

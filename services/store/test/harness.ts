@@ -1,6 +1,12 @@
 import { seededRandom, silentLogger } from "@canopy/base";
 import { encodeRecord, RecordBatch, RecordView } from "@canopy/codec";
-import type { SessionQueries } from "@canopy/session";
+import type {
+  GroupRoutes,
+  QueueShard,
+  RouteSink,
+  SessionQueries,
+  WillPublication,
+} from "@canopy/session";
 import {
   type Dispatch,
   type Offset,
@@ -54,21 +60,37 @@ export class FakeSessions implements SessionQueries {
   readonly low = new Map<string, number>();
   readonly unfinished = new Map<string, number[]>();
 
-  routes(): readonly string[] {
-    return [...this.filters];
+  /** Of the last route change that was told. */
+  seq = 0;
+
+  async routes(): Promise<GroupRoutes> {
+    return { group: 1, term: 1, seq: this.seq, filters: [...this.filters] };
   }
 
-  lowest(filter: string, shard: number): number | undefined {
-    return this.filters.has(filter) ? (this.low.get(`${filter} ${shard}`) ?? 0) : undefined;
+  async lowest(asked: readonly QueueShard[]): Promise<readonly (number | undefined)[]> {
+    return asked.map(({ filter, shard }) =>
+      this.filters.has(filter) ? (this.low.get(`${filter} ${shard}`) ?? 0) : undefined,
+    );
   }
 
-  sharedUnfinished(filter: string, shard: number): readonly number[] {
-    return this.unfinished.get(`${filter} ${shard}`) ?? [];
+  async sharedUnfinished(asked: readonly QueueShard[]): Promise<readonly (readonly number[])[]> {
+    return asked.map(({ filter, shard }) => this.unfinished.get(`${filter} ${shard}`) ?? []);
   }
 
-  isLive(incarnation: number): boolean {
-    return this.live.has(incarnation);
+  async areLive(incarnations: readonly number[]): Promise<readonly boolean[]> {
+    return incarnations.map((incarnation) => this.live.has(incarnation));
   }
+
+  /** Changes as the group's leader tells them. */
+  tell(sink: RouteSink, filters: readonly string[], add: boolean): Promise<void> {
+    this.seq += filters.length;
+    const changes = filters.map((filter) => ({ filter, add }));
+    return sink.routes({ group: 1, term: 1, seq: this.seq, whole: false, changes });
+  }
+}
+
+export function willOf(incarnation: number, epoch: number, record: Uint8Array): WillPublication {
+  return { group: 1, term: 1, incarnation, epoch, record };
 }
 
 /** A gateway that writes everything down. */
@@ -184,12 +206,12 @@ export class World {
 
   async route(...filters: string[]): Promise<void> {
     for (const filter of filters) this.sessions.filters.add(filter);
-    await this.service.routeSink.routes(filters.map((filter) => ({ filter, add: true })));
+    await this.sessions.tell(this.service.routeSink, filters, true);
   }
 
   async unroute(...filters: string[]): Promise<void> {
     for (const filter of filters) this.sessions.filters.delete(filter);
-    await this.service.routeSink.routes(filters.map((filter) => ({ filter, add: false })));
+    await this.sessions.tell(this.service.routeSink, filters, false);
   }
 
   topic(name: string): Topic {

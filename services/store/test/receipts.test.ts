@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { settled, startedWorld } from "./harness.ts";
+import { settled, startedWorld, willOf } from "./harness.ts";
 
 const SESSION = 7;
 
@@ -139,15 +139,15 @@ describe("wills", () => {
     const record = world.record({ topic: "w", qos: 1 });
     const { routeSink } = world.service;
     await Promise.all([
-      routeSink.publishWill(SESSION, 3, record),
-      routeSink.publishWill(SESSION, 3, record),
+      routeSink.publishWill(willOf(SESSION, 3, record)),
+      routeSink.publishWill(willOf(SESSION, 3, record)),
     ]);
-    await routeSink.publishWill(SESSION, 3, record);
+    await routeSink.publishWill(willOf(SESSION, 3, record));
     expect(peer.payloads()).toEqual(["w"]);
     await world.restart();
     const again = world.register(1);
     await world.subscribe(1, "w");
-    await world.service.routeSink.publishWill(SESSION, 3, record);
+    await world.service.routeSink.publishWill(willOf(SESSION, 3, record));
     expect(again.trace).toEqual([]);
     expect(await world.read("w", world.topic("w").shard)).toHaveLength(1);
   });
@@ -160,7 +160,7 @@ describe("wills", () => {
     const release = world.holdDisk();
     let isDone = false;
     const will = world.service.routeSink
-      .publishWill(SESSION, 1, world.record({ topic: "w", qos: 1 }))
+      .publishWill(willOf(SESSION, 1, world.record({ topic: "w", qos: 1 })))
       .then(() => {
         isDone = true;
       });
@@ -178,11 +178,11 @@ describe("wills", () => {
     await world.subscribe(1, "w");
     const record = world.record({ topic: "w", qos: 1 });
     world.disk.fault = "full";
-    await expect(world.service.routeSink.publishWill(SESSION, 1, record)).rejects.toThrow(
+    await expect(world.service.routeSink.publishWill(willOf(SESSION, 1, record))).rejects.toThrow(
       "no room",
     );
     world.disk.fault = undefined;
-    await world.service.routeSink.publishWill(SESSION, 1, record);
+    await world.service.routeSink.publishWill(willOf(SESSION, 1, record));
     expect(peer.payloads()).toEqual(["w"]);
   });
 
@@ -190,7 +190,7 @@ describe("wills", () => {
     const world = await startedWorld();
     world.register(1);
     const record = world.record({ topic: "w", qos: 0, retain: true });
-    await world.service.routeSink.publishWill(SESSION, 1, record);
+    await world.service.routeSink.publishWill(willOf(SESSION, 1, record));
     const { shard } = world.topic("w");
     expect(world.disk.shard(shard).retained.has("w")).toBe(true);
   });
@@ -199,7 +199,7 @@ describe("wills", () => {
     const world = await startedWorld();
     const peer = world.register(1);
     await world.subscribe(1, "w");
-    await world.service.routeSink.publishWill(SESSION, 1, world.record({ topic: "w" }));
+    await world.service.routeSink.publishWill(willOf(SESSION, 1, world.record({ topic: "w" })));
     expect(peer.payloads()).toEqual(["w"]);
     expect(await world.shards.receipts(SESSION)).toEqual([]);
   });
@@ -208,7 +208,7 @@ describe("wills", () => {
     const world = await startedWorld();
     world.register(1);
     const publish = (epoch: number, topic: string): Promise<void> =>
-      world.service.routeSink.publishWill(SESSION, epoch, world.record({ topic, qos: 1 }));
+      world.service.routeSink.publishWill(willOf(SESSION, epoch, world.record({ topic, qos: 1 })));
     const [one, two] = world.neighbours(2);
     await publish(1, one);
     await publish(2, two);
@@ -223,7 +223,9 @@ describe("wills", () => {
   test("a will's receipt stays when its session is gone, until it is said so", async () => {
     const world = await startedWorld();
     world.register(1);
-    await world.service.routeSink.publishWill(SESSION, 1, world.record({ topic: "w", qos: 1 }));
+    await world.service.routeSink.publishWill(
+      willOf(SESSION, 1, world.record({ topic: "w", qos: 1 })),
+    );
     await world.restart();
     expect(await keys(world)).toEqual([65_537]);
   });

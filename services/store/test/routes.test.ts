@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { settled, startedWorld } from "./harness.ts";
+import { settled, startedWorld, willOf } from "./harness.ts";
 
 describe("routes", () => {
   test("a queue begins with the first message after its route", async () => {
@@ -80,7 +80,9 @@ describe("routes", () => {
     const restarted = world.restart();
     const { routeSink } = world.service;
     const heads = routeSink.heads();
-    const will = routeSink.publishWill(1, 1, world.record({ topic: "w", qos: 1, retain: true }));
+    const will = routeSink.publishWill(
+      willOf(1, 1, world.record({ topic: "w", qos: 1, retain: true })),
+    );
     await Promise.all([restarted, heads, will]);
     expect(Math.min(...(await heads))).toBeGreaterThan(0);
     expect(world.shards.counts().retained).toBe(1);

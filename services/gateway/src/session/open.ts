@@ -3,7 +3,7 @@ import type { OpenSession } from "@canopy/connection";
 import { type Opened, type OpenRequest, SessionError, type SessionWill } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
-import { giveBack } from "./release.ts";
+import { giveBack, withdraw } from "./release.ts";
 
 const WILL_KEY = 65_536;
 
@@ -19,12 +19,13 @@ async function open(gateway: Gateway, client: Client, request: OpenSession): Pro
   const asked: OpenRequest = {
     clientId,
     gateway: gateway.incarnation,
+    requestId: gateway.nextOpen(),
     cleanStart,
     expiry,
     will: connect.will === undefined ? undefined : willOf(gateway, client, connect.will),
     user: client.identity.user,
   };
-  const opened = await gateway.sessions.open(asked);
+  const opened = await ask(gateway, client, asked);
   client.incarnation = opened.incarnation;
   client.epoch = opened.epoch;
   client.durable = expiry > 0 || opened.subscriptions.length > 0;
@@ -37,6 +38,17 @@ async function open(gateway: Gateway, client: Client, request: OpenSession): Pro
   if (opened.sessionPresent) await restore(gateway, client, opened);
   if (client.ended) return;
   client.connection.opened({ sessionPresent: opened.sessionPresent });
+}
+
+async function ask(gateway: Gateway, client: Client, asked: OpenRequest): Promise<Opened> {
+  try {
+    return await gateway.sessions.open(asked);
+  } catch (error) {
+    if (error instanceof SessionError && error.code === "indeterminate") {
+      withdraw(gateway, client, asked);
+    }
+    throw error;
+  }
 }
 
 async function restore(gateway: Gateway, client: Client, opened: Opened): Promise<void> {

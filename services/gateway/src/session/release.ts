@@ -1,5 +1,10 @@
 import { DELIVERY, type Ending } from "@canopy/connection";
-import { type ReleaseRequest, SessionError, type Unfinished } from "@canopy/session";
+import {
+  type ReleaseRequest,
+  SessionError,
+  type Unfinished,
+  type WithdrawRequest,
+} from "@canopy/session";
 import type { Client } from "../client.ts";
 import { toUnfinished } from "../delivery/deliveries.ts";
 import { allProgress } from "../delivery/progress.ts";
@@ -18,7 +23,19 @@ export function releaseSession(gateway: Gateway, client: Client, ending: Ending)
 
 /** Gives back a session with which nothing was done. Repeated until it is committed. */
 export function giveBack(gateway: Gateway, client: Client): void {
-  gateway.releasing(client, commit(gateway, untouched(client.incarnation, client.epoch)));
+  const request = untouched(client.incarnation, client.epoch);
+  gateway.releasing(
+    client,
+    untilDone(gateway, () => gateway.sessions.release(request)),
+  );
+}
+
+/** What an open without an answer may have opened is given back. Repeated until that is committed. */
+export function withdraw(gateway: Gateway, client: Client, request: WithdrawRequest): void {
+  gateway.releasing(
+    client,
+    untilDone(gateway, () => gateway.sessions.withdraw(request)),
+  );
 }
 
 /**
@@ -55,17 +72,17 @@ async function release(gateway: Gateway, client: Client, ending: Ending): Promis
     unfinished: client.durable ? unfinished(client) : [],
   };
   client.outbox.clear();
-  await commit(gateway, request);
+  await untilDone(gateway, () => gateway.sessions.release(request));
   gateway.clientReleased(client);
 }
 
-async function commit(gateway: Gateway, request: ReleaseRequest): Promise<void> {
-  while (!(await attempt(gateway, request))) await gateway.pause(RETRY);
+async function untilDone(gateway: Gateway, release: () => Promise<void>): Promise<void> {
+  while (!(await attempt(gateway, release))) await gateway.pause(RETRY);
 }
 
-async function attempt(gateway: Gateway, request: ReleaseRequest): Promise<boolean> {
+async function attempt(gateway: Gateway, release: () => Promise<void>): Promise<boolean> {
   try {
-    await gateway.sessions.release(request);
+    await release();
     return true;
   } catch (error) {
     if (gateway.stopped || (error instanceof SessionError && error.code === "closed")) return true;

@@ -91,13 +91,19 @@ export class Group {
     this.wake(undefined);
   }
 
-  leave(member: Member, keep: readonly { shard: number; offset: Offset }[]): void {
+  /** Gets nothing more. What it has not finished is its own until {@link handBack}. */
+  leave(member: Member): void {
     const index = this.#members.indexOf(member);
     if (index < 0) return;
     this.#members.splice(index, 1);
     if (member.hasRoom) this.#withRoom--;
     this.#strategy.left?.(member);
     member.isGone = true;
+    this.wake(undefined);
+  }
+
+  /** What a member that is gone has not finished goes to others, but for what belongs to its session. */
+  handBack(member: Member, keep: readonly { shard: number; offset: Offset }[]): void {
     for (const reader of this.#readers.values()) {
       const kept = keep.filter(({ shard }) => shard === reader.shard);
       reader.left(member, new Set(kept.map(({ offset }) => offset)));

@@ -28,6 +28,8 @@ export class Shares {
   readonly #groups = new Map<string, Group>();
   /** Member → its group; members are known by their gateway. */
   readonly #groupOf = new Map<Member, Group>();
+  /** Gone members of which the sessions have not said yet what stays theirs. */
+  readonly #parted = new Map<Group, Member[]>();
 
   constructor(parts: SharesParts) {
     this.#parts = parts;
@@ -59,11 +61,14 @@ export class Shares {
   }
 
   /** What the shard's last owner left of a group's queue. */
-  async restore(name: string, store: ShardStore, hasQueue: boolean): Promise<void> {
+  async restore(
+    name: string,
+    store: ShardStore,
+    { kept, hasQueue }: { readonly kept: readonly Offset[]; readonly hasQueue: boolean },
+  ): Promise<void> {
     const group = this.#groups.get(name);
     if (group === undefined) return;
     const stored = await store.progress(name);
-    const kept = this.#parts.queries().sharedUnfinished(name, store.shard);
     if (stored === undefined && kept.length === 0 && !hasQueue) return;
     group.reader(store.shard, false).restore(this.#decode(name, stored), kept);
   }
@@ -99,7 +104,8 @@ export class Shares {
     if (member !== undefined && group !== undefined) {
       link.members.delete(number);
       this.#groupOf.delete(member);
-      group.leave(member, keep);
+      group.leave(member);
+      group.handBack(member, keep);
     }
     for (const message of returned) this.#passOn(message);
     if (group !== undefined) this.#tidy(group);
@@ -107,7 +113,7 @@ export class Shares {
 
   /**
    * All members of a gateway that is down go. What of theirs belongs to sessions for good is asked
-   * of the sessions [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+   * of the sessions, and nobody else gets it before they have answered [MQTT-4.8.2-4], [MQTT-4.8.2-5].
    */
   leaveAll(link: GatewayLink): void {
     const groups = new Set<Group>();
@@ -116,10 +122,16 @@ export class Shares {
       if (group === undefined) continue;
       groups.add(group);
       this.#groupOf.delete(member);
-      group.leave(member, this.#unfinishedOf(group));
+      group.leave(member);
+      const parted = this.#parted.get(group);
+      if (parted === undefined) this.#parted.set(group, [member]);
+      else parted.push(member);
     }
     link.members.clear();
-    for (const group of groups) this.#tidy(group);
+    for (const group of groups) {
+      this.#tidy(group);
+      void this.#handBack(group);
+    }
   }
 
   settle(link: GatewayLink, number: number, shard: number, offset: Offset): void {
@@ -134,11 +146,16 @@ export class Shares {
    * What no event tells: sessions that ended with deliveries of theirs, groups whose route is gone
    * and whose queue is drained, readers whose read failed.
    */
-  maintain(group: Group): void {
-    for (const reader of group.readers) {
-      const kept = reader.kept();
-      if (kept.length === 0) continue;
-      const listed = new Set(this.#parts.queries().sharedUnfinished(group.name, reader.shard));
+  async maintain(group: Group): Promise<void> {
+    await this.#handBack(group);
+    const readers = [...group.readers].map((reader) => ({ reader, kept: reader.kept() }));
+    const asked = readers.filter(({ kept }) => kept.length > 0);
+    const unfinished = await this.#unfinishedOf(
+      group,
+      asked.map(({ reader }) => reader.shard),
+    );
+    for (const [i, { reader, kept }] of asked.entries()) {
+      const listed = new Set(unfinished[i]);
       for (const offset of kept) if (!listed.has(offset)) reader.finish(offset);
     }
     if (!group.hasRoute && group.queue !== undefined && group.isDrained) this.#closeQueue(group);
@@ -183,13 +200,28 @@ export class Shares {
     group.pass(topic.shard, bytes, 0, bytes.length, topic, qosOf(flagsOf(bytes, 0)));
   }
 
-  #unfinishedOf(group: Group): { shard: number; offset: Offset }[] {
-    const unfinished: { shard: number; offset: Offset }[] = [];
-    for (const { shard } of group.readers) {
-      for (const offset of this.#parts.queries().sharedUnfinished(group.name, shard)) {
-        unfinished.push({ shard, offset });
-      }
+  /** What members of gateways that are down had goes to others, but for what stays with sessions. */
+  async #handBack(group: Group): Promise<void> {
+    const members = this.#parted.get(group);
+    if (members === undefined) return;
+    const shards = [...group.readers].map(({ shard }) => shard);
+    const asked = members.length;
+    try {
+      const unfinished = await this.#unfinishedOf(group, shards);
+      const keep = shards.flatMap((shard, i) =>
+        (unfinished[i] ?? []).map((offset) => ({ shard, offset })),
+      );
+      for (const member of members.splice(0, asked)) group.handBack(member, keep);
+      if (members.length === 0) this.#parted.delete(group);
+    } catch (error) {
+      // The maintenance pass asks again.
+      this.#parts.logger.warn({ err: error, group: group.name }, "sessions can't be asked");
     }
-    return unfinished;
+  }
+
+  #unfinishedOf(group: Group, shards: readonly number[]): Promise<readonly (readonly Offset[])[]> {
+    if (shards.length === 0) return Promise.resolve([]);
+    const asked = shards.map((shard) => ({ filter: group.name, shard }));
+    return this.#parts.queries().sharedUnfinished(asked);
   }
 }
