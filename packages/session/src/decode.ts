@@ -4,7 +4,7 @@ import type { Command, CommandType, SessionKey } from "./commands.ts";
 import { COMMAND_VERSION, SEND_RETAINED, TYPE_CODES } from "./encode.ts";
 import { readProgress } from "./encode-progress.ts";
 import { readList, readRetained, readUnfinished, readVector, readWill } from "./encode-values.ts";
-import { unpackOptions } from "./options.ts";
+import { isNoLocal, isRetainAsPublished, qosOf, retainHandlingOf } from "./options.ts";
 import type {
   DeliveryChanges,
   NewSubscription,
@@ -21,7 +21,7 @@ const TYPES: ReadonlyMap<number, CommandType> = new Map(
 
 /** Throws a DecodeError for bytes that no encoder of this or an earlier version has made. */
 export function decodeCommand(bytes: Uint8Array): Command {
-  const r = new ByteReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const r = new ByteReader(asBuffer(bytes));
   const version = r.u8();
   if (version < 1 || version > COMMAND_VERSION) {
     throw new DecodeError(`command of version ${version}; known up to ${COMMAND_VERSION}`);
@@ -63,6 +63,12 @@ function readBody(r: ByteReader, type: CommandType, version: number, at: number)
   }
 }
 
+/** A log gives Buffers, and a second view of the same bytes costs as much as a short command. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 function readString(r: ByteReader): string {
   return r.string();
 }
@@ -98,7 +104,11 @@ function readRelease(r: ByteReader, version: number): ReleaseRequest {
 }
 
 function readSubscribe(r: ByteReader): SubscribeRequest {
-  return { ...readKey(r), subscriptions: readList(r, readNewSubscription) };
+  return {
+    incarnation: r.varint(),
+    epoch: r.varint(),
+    subscriptions: readList(r, readNewSubscription),
+  };
 }
 
 function readNewSubscription(r: ByteReader): NewSubscription {
@@ -106,7 +116,10 @@ function readNewSubscription(r: ByteReader): NewSubscription {
   const packed = r.u8();
   return {
     filter,
-    ...unpackOptions(packed),
+    qos: qosOf(packed),
+    noLocal: isNoLocal(packed),
+    retainAsPublished: isRetainAsPublished(packed),
+    retainHandling: retainHandlingOf(packed),
     sendRetained: (packed & SEND_RETAINED) !== 0,
     subscriptionIdentifier: r.varint(),
   };

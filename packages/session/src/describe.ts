@@ -1,12 +1,19 @@
-import { unpackOptions } from "./options.ts";
-import type { Opened, SessionWill, Subscription } from "./port.ts";
+import type { RangeSet } from "@canopy/base";
+import { isNoLocal, isRetainAsPublished, qosOf, retainHandlingOf } from "./options.ts";
+import type { DoneRanges, Opened, SessionWill, Subscription } from "./port.ts";
 import type { HeldSubscription, Session } from "./session.ts";
+
+/** What a new session has of most things. */
+const NONE: readonly never[] = Object.freeze([]);
 
 /** A subscription as the port shows it. */
 export function describe(held: HeldSubscription): Subscription {
   return {
     filter: held.filter.name,
-    ...unpackOptions(held.options),
+    qos: qosOf(held.options),
+    noLocal: isNoLocal(held.options),
+    retainAsPublished: isRetainAsPublished(held.options),
+    retainHandling: retainHandlingOf(held.options),
     subscriptionIdentifier: held.identifier,
     queued: held.queued,
     starts: held.starts,
@@ -22,11 +29,19 @@ export function opened(session: Session, sessionPresent: boolean): Opened {
     incarnation: session.incarnation,
     epoch: session.epoch,
     sessionPresent,
-    subscriptions: session.subscriptionList().map(describe),
+    subscriptions: session.subscriptions === undefined ? NONE : described(session),
     cursors: session.cursors,
-    done: [...(session.done ?? [])].map(([shard, set]) => ({ shard, ranges: [...set].flat() })),
-    unfinished: [...(session.unfinished?.values() ?? [])],
+    done: session.done === undefined ? NONE : doneRanges(session.done),
+    unfinished: session.unfinished === undefined ? NONE : [...session.unfinished.values()],
   };
+}
+
+function described(session: Session): Subscription[] {
+  return session.subscriptionList().map(describe);
+}
+
+function doneRanges(done: ReadonlyMap<number, RangeSet>): DoneRanges[] {
+  return [...done].map(([shard, set]) => ({ shard, ranges: [...set].flat() }));
 }
 
 /** All that is kept of a session. */

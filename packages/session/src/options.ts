@@ -21,13 +21,22 @@ export function packOptions(options: Options): PackedOptions {
   );
 }
 
-export function unpackOptions(packed: PackedOptions): Options {
-  return {
-    qos: readThree(packed & 3),
-    noLocal: (packed & NO_LOCAL) !== 0,
-    retainAsPublished: (packed & RETAIN_AS_PUBLISHED) !== 0,
-    retainHandling: readThree((packed >> RETAIN_HANDLING_SHIFT) & 3),
-  };
+// One by one: an object of them would be made for every subscription, to be copied and thrown away.
+
+export function qosOf(packed: PackedOptions): Options["qos"] {
+  return readThree(packed & 3);
+}
+
+export function isNoLocal(packed: PackedOptions): boolean {
+  return (packed & NO_LOCAL) !== 0;
+}
+
+export function isRetainAsPublished(packed: PackedOptions): boolean {
+  return (packed & RETAIN_AS_PUBLISHED) !== 0;
+}
+
+export function retainHandlingOf(packed: PackedOptions): Options["retainHandling"] {
+  return readThree((packed >> RETAIN_HANDLING_SHIFT) & 3);
 }
 
 function readThree(value: number): 0 | 1 | 2 {

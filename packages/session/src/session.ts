@@ -14,8 +14,8 @@ export class Filter {
   readonly name: string;
   /** `$share/…`: how far the group has come is kept in the shard, not in the members' cursors. */
   readonly shared: boolean;
-  /** In no order: a subscription knows its place here. */
-  members: HeldSubscription[] = [];
+  /** Undefined where there are none, an array only from the second one on: most filters have one. */
+  #members: HeldSubscription[] | HeldSubscription | undefined = undefined;
   /** How many of them have a queue: while there is one, the filter is a route. */
   queued = 0;
   /** The last snapshot that has its name, and the number that stands for it there. */
@@ -25,6 +25,48 @@ export class Filter {
   constructor(name: string) {
     this.name = name;
     this.shared = name.startsWith("$share/");
+  }
+
+  /** In no order. */
+  get members(): readonly HeldSubscription[] {
+    const held = this.#members;
+    if (held === undefined) return [];
+    return Array.isArray(held) ? held : [held];
+  }
+
+  get hasMembers(): boolean {
+    return this.#members !== undefined;
+  }
+
+  get hasSeveral(): boolean {
+    return Array.isArray(this.#members);
+  }
+
+  add(subscription: HeldSubscription): void {
+    const held = this.#members;
+    if (held === undefined) {
+      this.#members = subscription;
+    } else if (Array.isArray(held)) {
+      subscription.place = held.length;
+      held.push(subscription);
+    } else {
+      subscription.place = 1;
+      this.#members = [held, subscription];
+    }
+  }
+
+  remove(subscription: HeldSubscription): void {
+    const held = this.#members;
+    if (!Array.isArray(held)) {
+      this.#members = undefined;
+      return;
+    }
+    const last = held.pop() as HeldSubscription;
+    if (last !== subscription) {
+      held[subscription.place] = last;
+      last.place = subscription.place;
+    }
+    if (held.length === 1) this.#members = held[0];
   }
 }
 
@@ -41,7 +83,7 @@ export class HeldSubscription {
   retainedUpTo: Vector | undefined = undefined;
   /** Undefined where there is no `retainedUpTo`. */
   retainedAfter: RetainedPosition | undefined = undefined;
-  /** Index in the filter's members. */
+  /** Index in the filter's members, where it has several. */
   place = 0;
 
   constructor(

@@ -228,7 +228,7 @@ export class Snapshot implements IterableIterator<Uint8Array> {
       this.#w.varint(filter.number);
       return;
     }
-    const isShared = filter.members.length > 1;
+    const isShared = filter.hasSeveral;
     this.#w.varint(0);
     this.#w.bool(isShared);
     this.#w.string(filter.name);

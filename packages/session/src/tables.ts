@@ -1,8 +1,9 @@
 /** The tables of the state and what keeps them consistent; the rules of the commands are elsewhere. */
 import type { EffectSink, PendingWill } from "./effects.ts";
+import { NameTable } from "./name-table.ts";
 import type { PackedOptions } from "./options.ts";
 import { Filter, HeldSubscription, Session, type Vector } from "./session.ts";
-import { bucketOf, pageOf, SplitMap } from "./split-map.ts";
+import { SplitMap } from "./split-map.ts";
 
 /** Told of every session before it changes: a snapshot under way has to see it as it was. */
 export type BeforeChange = (session: Session) => void;
@@ -18,13 +19,13 @@ export class Tables {
   /** Gateways that may open sessions. */
   readonly gateways: Set<number> = new Set();
   /** By incarnation, and in that order as far as they were made here. */
-  readonly sessions: SplitMap<number, Session> = new SplitMap(pageOf);
-  readonly clients: SplitMap<string, Session> = new SplitMap(bucketOf);
-  readonly filters: SplitMap<string, Filter> = new SplitMap(bucketOf);
+  readonly sessions: SplitMap<Session> = new SplitMap();
+  readonly clients: NameTable<Session> = new NameTable(({ clientId }) => clientId);
+  readonly filters: NameTable<Filter> = new NameTable(({ name }) => name);
   /** By {@link willKey}, in the order in which they fell due. */
   readonly wills: Map<string, PendingWill> = new Map();
   /** Ended sessions for which the stores may still hold something. */
-  readonly ended: SplitMap<number, number> = new SplitMap(pageOf);
+  readonly ended: SplitMap<number> = new SplitMap();
   connected = 0;
   durable = 0;
   subscriptions = 0;
@@ -54,7 +55,7 @@ export class Tables {
 
   insert(session: Session): void {
     this.sessions.set(session.incarnation, session);
-    this.clients.set(session.clientId, session);
+    this.clients.set(session);
     if (session.durable) this.durable++;
     if (session.gateway !== 0) this.connected++;
   }
@@ -92,7 +93,7 @@ export class Tables {
     let filter = this.filters.get(name);
     if (filter === undefined) {
       filter = new Filter(name);
-      this.filters.set(name, filter);
+      this.filters.set(filter);
     }
     return filter;
   }
@@ -105,10 +106,7 @@ export class Tables {
     starts: Vector,
   ): HeldSubscription {
     const subscription = new HeldSubscription(session, filter, options, identifier, starts);
-    subscription.place = filter.members.length;
-    // An array that is pushed to has room for 17: too much for the many filters with one member.
-    if (filter.members.length === 0) filter.members = [subscription];
-    else filter.members.push(subscription);
+    filter.add(subscription);
     session.addSubscription(subscription);
     this.subscriptions++;
     return subscription;
@@ -119,12 +117,8 @@ export class Tables {
     this.setQueued(subscription, false);
     session.removeSubscription(subscription);
     this.subscriptions--;
-    const last = filter.members.pop() as HeldSubscription;
-    if (last !== subscription) {
-      filter.members[subscription.place] = last;
-      last.place = subscription.place;
-    }
-    if (filter.members.length === 0) this.filters.delete(filter.name);
+    filter.remove(subscription);
+    if (!filter.hasMembers) this.filters.delete(filter.name);
   }
 
   /** Keeps the number of queues of the filter: the first adds its route, the last removes it. */
