@@ -1,0 +1,116 @@
+/**
+ * The Control port: what gateways, store processes and session nodes ask of the control plane. Calls
+ * are answered by the leader of the control group alone; others refuse with `not-leader`.
+ */
+import type {
+  Ban,
+  Incarnation,
+  MemberKind,
+  SessionNode,
+  Version,
+  VersionedChange,
+  WholeView,
+} from "./change.ts";
+
+export interface JoinRequest {
+  readonly kind: MemberKind;
+  readonly name: string;
+  readonly address: string;
+  /** See Member. Whoever names a disk holds its lock: an earlier store process with it is dead. */
+  readonly disk: string;
+  /** Chosen by the caller at random: the same request asked again is the same life. */
+  readonly token: string;
+}
+
+export interface Joined {
+  /** Nothing may be done in its name before its process has seen this version of the view. */
+  readonly incarnation: Incarnation;
+  /** How long the lease lasts, in ms, from when a renewal (or this join) was sent; 0: it never ends. */
+  readonly lease: number;
+}
+
+export interface Renewal {
+  readonly incarnation: Incarnation;
+  /** The highest version that the member obeys; its own incarnation before it has said anything. */
+  readonly acknowledged: Version;
+}
+
+/** Called in order. */
+export interface WatchSink {
+  whole(view: WholeView): void;
+  /** Everything up to `version`, in order. */
+  changes(changes: readonly VersionedChange[], version: Version): void;
+  /** The stream has ended; watch again, perhaps elsewhere. The last call. */
+  ended(error: ControlError): void;
+}
+
+export interface AttendSink {
+  /** Attend again, at the leader. The last call. */
+  ended(error: ControlError): void;
+}
+
+/** One that is closed calls its sink no more. */
+export interface Watch {
+  close(): void;
+}
+
+export type ControlErrorCode =
+  /** Nothing was done: another node leads, named by `leader` where it is known. */
+  | "not-leader"
+  /** The incarnation has ended: its process has to join anew. */
+  | "ended"
+  /** Nothing was done; try again. */
+  | "unavailable"
+  /** It may be done later, or never. Every call may be repeated. */
+  | "indeterminate"
+  /** The request can't be granted; the message says why and what to do. */
+  | "refused"
+  | "closed";
+
+export class ControlError extends Error {
+  readonly code: ControlErrorCode;
+  /** Of `not-leader`: the node that leads. */
+  readonly leader: string | undefined;
+  constructor(
+    code: ControlErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly leader?: string | undefined },
+  ) {
+    super(message, options);
+    this.name = "ControlError";
+    this.code = code;
+    this.leader = options?.leader;
+  }
+}
+
+export interface Control {
+  join(request: JoinRequest): Promise<Joined>;
+  /**
+   * Settles when the lease is extended, counted from when this was sent. Rejects with `ended`, and with
+   * `unavailable` while the member is too far behind with what it has to obey; what it says to have
+   * acknowledged counts all the same.
+   */
+  renew(renewal: Renewal): Promise<void>;
+  /** A planned end: at once, as its lease's end would do it. Does nothing for who has ended. */
+  leave(incarnation: Incarnation): Promise<void>;
+  /**
+   * Held by a gateway at the leader for as long as it lives: where it breaks and none follows soon, the
+   * gateway counts as dead before its lease ends. The server of a connection closes it when that breaks.
+   */
+  attend(incarnation: Incarnation, sink: AttendSink): Watch;
+  /**
+   * Everything after `after` (0: the whole), then what follows. Any replica serves it, as of what is
+   * applied there; one that is behind `after` says nothing until it has caught up.
+   */
+  watch(after: Version, sink: WatchSink): Watch;
+  /** The owner wants to open its shard anew, under a higher epoch, which it returns. `refused`: it owns it not. */
+  reopen(incarnation: Incarnation, shard: number): Promise<number>;
+  ban(ban: Ban): Promise<Version>;
+  unban(kind: Ban["kind"], value: string): Promise<Version>;
+  /** A session node is reached there from now on. */
+  announce(node: SessionNode): Promise<Version>;
+  /** A session node is no more. */
+  retire(name: string): Promise<Version>;
+  /** Settles when every live gateway has acknowledged this version, or is down. */
+  inForce(version: Version): Promise<void>;
+}
