@@ -143,6 +143,8 @@ export interface RetainedPage {
 export type StoreErrorCode =
   /** A higher epoch has opened this shard. The owner must stop. */
   | "stale-epoch"
+  /** Of the port Shards: this process does not own the shard. Ask its owner. */
+  | "not-owner"
   /** The backend can't be reached or failed; try again. */
   | "unavailable"
   /** No room left on the disk. */

@@ -2,11 +2,18 @@
  * The Shards port: what gateways ask of the store service, and what it asks of them. The store
  * service owns shards, matches messages against routes and interests, appends what must be kept,
  * pushes to gateways and answers. See ARCHITECTURE.md, "The path of a PUBLISH".
+ *
+ * One store process owns some of the shards, each under an epoch that the control plane gave it. A
+ * call for a shard that it does not own fails with `not-owner`. Whatever a process says of a shard
+ * carries the epoch under which it says so: who knows of a higher one drops it.
  */
 import type { Topic } from "@canopy/topic";
 import type { Offset, StoredMessage } from "./port.ts";
 
-/** Records (codec) one behind the other. */
+/**
+ * Records (codec) one behind the other. In a batch that is given again some may be taken out (QoS 0,
+ * messages of clients that are gone): they are empty ranges, so that the others keep their indexes.
+ */
 export interface Records {
   /** Only `bytes[0 … length)` is filled. */
   readonly bytes: Buffer;
@@ -22,7 +29,10 @@ export interface PublishBatch {
   readonly shard: number;
   /** Gateway incarnation. */
   readonly gateway: number;
-  /** Number of this batch among the gateway's batches to this shard, from 1. */
+  /**
+   * Number of this batch among the gateway's batches to this shard, from 1, without gaps. One that is
+   * given again after {@link Shards.resume} keeps it.
+   */
   readonly seq: number;
   /** Belongs to the store service until every message is answered. */
   readonly records: Records;
@@ -32,22 +42,43 @@ export interface PublishBatch {
   readonly receiptKeys: readonly number[];
 }
 
+/**
+ * The offset in a push of a message that was stored before, by a batch that is given again: below
+ * every real one. Who reads a queue finds it there; only transient sessions still need the push.
+ */
+export const STORED_BEFORE: Offset = 1;
+
 /** Messages for a gateway that has an interest in them. Valid during the call only. */
 export interface Push {
+  /** Among all pushes and dispatches to this attachment of the gateway, from 1, without gaps. */
+  readonly number: number;
   readonly shard: number;
   readonly epoch: number;
+  /**
+   * The batch that the records came in: incarnation of its gateway, and its number; 0 and 0 for wills.
+   * To a gateway that has ever called {@link Shards.resume}, messages of QoS ≥ 1 of one sender leave
+   * in the order of (seq, index), so a receiver can drop what it has had for transient sessions.
+   */
+  readonly gateway: number;
+  readonly seq: number;
   readonly records: Records;
   /** Which of the records, ascending. */
   readonly indexes: readonly number[];
-  /** Parallel to `indexes`: the stored message's offset, 0 for one that is not stored. */
+  /**
+   * Parallel to `indexes`: the stored message's offset, 0 for one that is not stored, or
+   * {@link STORED_BEFORE}.
+   */
   readonly offsets: readonly Offset[];
 }
 
 /** One message for one member of a shared subscription. Valid during the call only. */
 export interface Dispatch {
+  /** As {@link Push.number}. */
+  readonly number: number;
   /** The member's number, given by its gateway. */
   readonly member: number;
   readonly shard: number;
+  readonly epoch: number;
   /** 0 for a message that is not stored. */
   readonly offset: Offset;
   readonly bytes: Buffer;
@@ -56,15 +87,33 @@ export interface Dispatch {
   readonly topic: Topic;
 }
 
+/**
+ * Why a batch was not taken. In all cases its messages that have no answer may be stored or not, and
+ * are given again in a batch of the same number, after {@link Shards.resume}: then both ends well.
+ */
+export type NotTaken =
+  /** This process does not own the shard (any more) under the epoch that was resumed to. */
+  | "not-owner"
+  /** An earlier batch of this gateway was answered with an error: what follows must not be stored before it. */
+  | "after-error"
+  /** Its number does not follow that of the last one. */
+  | "gap";
+
 /** What the store service asks of a gateway. Calls come in order, per shard. */
 export interface ShardPeer {
   /**
    * The answer to one message of a batch: 0x00 (safe), 0x10 (safe, nobody matched), 0x97 (no room),
    * 0x80 (backend failed). Once for every message of QoS ≥ 1, in any order. QoS 0 is not answered.
+   * `epoch` is the one under which it was decided; a gateway that knows a higher one drops it.
    */
-  answered(batch: PublishBatch, index: number, reasonCode: number): void;
+  answered(batch: PublishBatch, index: number, reasonCode: number, epoch: number): void;
   /** Every message of the batch is answered: its buffers may be used again. */
   released(batch: PublishBatch): void;
+  /**
+   * Instead of {@link ShardPeer.released}: those of its messages that have no answer get none here.
+   * Its buffers may be used again. Never said to a gateway that has not called {@link Shards.resume}.
+   */
+  notTaken(batch: PublishBatch, reason: NotTaken): void;
   push(push: Push): void;
   dispatch(message: Dispatch): void;
 }
@@ -73,6 +122,11 @@ export interface InterestChange {
   /** Without `$share/…/`. */
   readonly filter: string;
   readonly add: boolean;
+  /**
+   * A transient session is on it at QoS ≥ 1: answers to what matches wait until this gateway has
+   * acknowledged the push. An addition is taken back by a change with the same value.
+   */
+  readonly transient: boolean;
 }
 
 export interface ReadRequest {
@@ -83,6 +137,8 @@ export interface ReadRequest {
 }
 
 export interface ShardReadResult {
+  /** Of the owner that answers. */
+  readonly epoch: number;
   readonly messages: readonly StoredMessage[];
   readonly upTo: Offset;
   readonly limited: boolean;
@@ -100,6 +156,8 @@ export interface RetainedPosition {
 export interface RetainedRequest {
   /** Without `$share/…/`. */
   readonly filter: string;
+  /** Only this shard's; undefined: those of all shards, which this process has to own. */
+  readonly shard?: number;
   /** Per shard: only values with an offset at most this. */
   readonly upTo: readonly Offset[];
   /** Behind here: a place that a page gave, or that of one of its messages. Undefined at first. */
@@ -109,6 +167,8 @@ export interface RetainedRequest {
 }
 
 export interface ShardRetainedPage {
+  /** Of the owner that answers, where one shard was asked for; else 0. */
+  readonly epoch: number;
   readonly messages: readonly {
     readonly shard: number;
     readonly topic: string;
@@ -155,20 +215,46 @@ export interface ShardCounts {
 
 export interface Shards {
   readonly shards: number;
-  /** Attaches a gateway. Its pushes and answers go to this peer from now on. */
+  /**
+   * Attaches a gateway: its pushes and answers go to this peer from now on. An earlier attachment of
+   * the same incarnation ends, with its interests and members; its batches are given again. A gateway
+   * that is down for good is not attached, and nothing that it says has an effect.
+   */
   register(gateway: number, peer: ShardPeer): void;
-  /** The gateway is down: its interests, members and batches count no more. */
+  /** The attachment ends: its interests, members and batches count no more. */
   unregister(gateway: number): void;
+  /**
+   * The gateway knows the control log up to this version, and has said all its interests before. A
+   * shard accepts its first batch when every live gateway knows the change that named its owner.
+   */
+  known(gateway: number, version: number): void;
+  /**
+   * Before the first batch to a shard under this epoch, to this process, and after
+   * {@link ShardPeer.notTaken}: `seq` is the number of the gateway's first batch with a message that
+   * has no answer, or of its next one. Its batches follow from there. Batches that come before this
+   * process knows of the epoch wait for that. A gateway in the same process, which ends with it, does
+   * without: its batches are never given again.
+   */
+  resume(gateway: number, shard: number, epoch: number, seq: number): void;
   publish(batch: PublishBatch): void;
-  /** An ordered stream; settles when in force, with the head of every shard, everything up to it on disk. */
+  /** Pushes and dispatches up to this number are with the sessions that they are for. */
+  acknowledged(gateway: number, number: number): void;
+  /**
+   * An ordered stream; settles when in force, with the head of every shard, everything up to it on
+   * disk; 0 for a shard that this process does not own. One that is not open yet counts as the start
+   * of its epoch.
+   */
   interests(gateway: number, changes: readonly InterestChange[]): Promise<readonly Offset[]>;
   /** Answers in the order of the requests; rejects with StoreError. */
   read(requests: readonly ReadRequest[]): Promise<readonly ShardReadResult[]>;
   retained(request: RetainedRequest): Promise<ShardRetainedPage>;
   /** The retained value of a topic, if it still has this offset. */
   retainedAt(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined>;
-  /** Receipts of a session, over all shards. */
-  receipts(session: number): Promise<readonly { readonly shard: number; readonly key: number }[]>;
+  /** Receipts of a session in these shards, or in all that this process owns. */
+  receipts(
+    session: number,
+    shards?: readonly number[],
+  ): Promise<readonly { readonly shard: number; readonly key: number }[]>;
   /** Settles when the receipt's removal is on disk. Batched inside. */
   forget(shard: number, session: number, key: number): Promise<void>;
   /** Members of shared subscriptions come … */

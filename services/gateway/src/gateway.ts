@@ -363,10 +363,15 @@ export class Gateway implements Lifecycle, ShardPeer {
   push(push: Push): void {
     this.#pushed++;
     this.pushes.push(push);
+    this.shards.acknowledged(this.incarnation, push.number);
   }
+
+  /** Never said to a gateway that never resumes: giving batches again is not this class's matter. */
+  notTaken(): void {}
 
   dispatch(message: Dispatch): void {
     this.pushes.dispatch(message);
+    this.shards.acknowledged(this.incarnation, message.number);
   }
 
   // --- shared subscriptions ---------------------------------------------------------------------

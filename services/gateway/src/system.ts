@@ -90,7 +90,8 @@ export class SystemTopics {
     }
     const indexes = batch.starts.map((_, index) => index);
     const offsets = indexes.map(() => 0);
-    this.#gateway.push({ shard: 0, epoch: 0, records: batch, indexes, offsets });
+    const from = { number: 0, shard: 0, epoch: 0, gateway: 0, seq: 0 };
+    this.#gateway.push({ ...from, records: batch, indexes, offsets });
   }
 
   async #askCounts(): Promise<void> {

@@ -66,8 +66,12 @@ const peer: ShardPeer = {
     released++;
     onReleased();
   },
-  push: () => {},
-  dispatch: ({ member, shard, offset }) => shards.settle(1, member, shard, offset),
+  notTaken: () => {},
+  push: ({ number }) => shards.acknowledged(1, number),
+  dispatch: ({ number, member, shard, offset }) => {
+    shards.acknowledged(1, number);
+    shards.settle(1, member, shard, offset);
+  },
 };
 
 function batchOf(count: number, qos: 0 | 1 | 2, root: string, more = {}): PublishBatch {
@@ -119,7 +123,7 @@ function addRoute(seq: number, filter: string): Promise<void> {
 
 await service.start();
 shards.register(1, peer);
-await shards.interests(1, [{ filter: "#", add: true }]);
+await shards.interests(1, [{ filter: "#", add: true, transient: true }]);
 await measure("QoS 0, batches of 100", batchOf(100, 0, "t"));
 await measure("QoS 0, one by one", batchOf(1, 0, "t"));
 await measure("QoS 1, nobody durable, batches of 100", batchOf(100, 1, "t"));

@@ -7,12 +7,13 @@ import { flagsOf, qosOf } from "./record.ts";
 type HasReceipt = (session: number, key: number) => boolean;
 
 /** Answers what is open of a finished entry, and gives the batch back. */
-export function answer(entry: Entry, hasReceipt: HasReceipt): void {
+export function answer(entry: Entry, epoch: number, hasReceipt: HasReceipt): void {
   const { origin, batch, indexes } = entry;
   if (origin.closed || entry.released) return;
   for (let i = 0; i < indexes.length; i++) {
     const index = indexes[i] as number;
-    if (!isAnswered(entry, i, index)) origin.answered(batch, index, codeOf(entry, i, hasReceipt));
+    if (isAnswered(entry, i, index)) continue;
+    origin.answered(batch, index, codeOf(entry, i, hasReceipt), epoch);
   }
   release(entry);
 }
@@ -22,7 +23,7 @@ export function answer(entry: Entry, hasReceipt: HasReceipt): void {
  * take an error for the opposite: it stays open until the backend has answered, unless the backend
  * was never asked.
  */
-export function giveUp(entry: Entry, reasonCode: number): void {
+export function giveUp(entry: Entry, epoch: number, reasonCode: number): void {
   const { origin, batch, indexes } = entry;
   if (origin.closed || entry.released) return;
   const answered = (entry.answered ??= []);
@@ -33,7 +34,7 @@ export function giveUp(entry: Entry, reasonCode: number): void {
     open ||= isOpen;
     if (isOpen || isAnswered(entry, i, index)) continue;
     answered[i] = true;
-    origin.answered(batch, index, reasonCode);
+    origin.answered(batch, index, reasonCode, epoch);
   }
   if (!open) {
     entry.records = copyRecords(entry.records);

@@ -134,6 +134,7 @@ function groupParts(
       if (expiresAt !== 0 && expiresAt <= clock.wall()) return undefined;
       return topics.intern(bytes, view.topicStart + 2, view.topicEnd);
     },
+    epoch: (shard) => shardOf(shards, shard).owner.epoch,
     changed: (reader, group) => {
       if (reader.dirty) return;
       progress.changed(reader, group);

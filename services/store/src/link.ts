@@ -6,7 +6,7 @@ import type { Member } from "./share/member.ts";
 export interface Origin {
   /** Gone: nobody is there to be told. */
   readonly closed: boolean;
-  answered(batch: PublishBatch, index: number, reasonCode: number): void;
+  answered(batch: PublishBatch, index: number, reasonCode: number, epoch: number): void;
   released(batch: PublishBatch): void;
 }
 
@@ -22,6 +22,8 @@ export class GatewayLink implements Origin {
   /** Of the push that is being put together for it (push.ts). */
   indexes: number[] = [];
   offsets: number[] = [];
+  #sent = 0;
+  #acknowledged = 0;
 
   readonly #logger: Logger;
 
@@ -29,6 +31,15 @@ export class GatewayLink implements Origin {
     this.gateway = gateway;
     this.peer = peer;
     this.#logger = logger;
+  }
+
+  /** For the next push or dispatch. */
+  nextNumber(): number {
+    return ++this.#sent;
+  }
+
+  acknowledge(number: number): void {
+    if (number > this.#acknowledged) this.#acknowledged = number;
   }
 
   push(push: Push): void {
@@ -49,8 +60,8 @@ export class GatewayLink implements Origin {
     }
   }
 
-  answered(batch: PublishBatch, index: number, reasonCode: number): void {
-    this.peer.answered(batch, index, reasonCode);
+  answered(batch: PublishBatch, index: number, reasonCode: number, epoch: number): void {
+    this.peer.answered(batch, index, reasonCode, epoch);
   }
 
   released(batch: PublishBatch): void {

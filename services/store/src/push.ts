@@ -1,4 +1,4 @@
-import type { Offset, Push, Records } from "@canopy/store";
+import type { Offset, PublishBatch, Push, Records } from "@canopy/store";
 import type { GatewayLink } from "./link.ts";
 import type { Match } from "./match.ts";
 
@@ -17,15 +17,18 @@ export class Pusher {
     }
   }
 
-  flush(shard: number, epoch: number, records: Records): void {
+  /** `records` are the batch's, or a copy. */
+  flush(batch: PublishBatch, epoch: number, records: Records): void {
     if (this.#links.length === 0) return;
     const links = this.#links;
+    const { shard, gateway, seq } = batch;
     this.#links = [];
     // All are taken before the first is sent: a gateway may publish while it is being told.
     const pushes: Push[] = [];
     for (const link of links) {
       const { indexes, offsets } = link;
-      pushes.push({ shard, epoch, records, indexes, offsets });
+      const number = link.nextNumber();
+      pushes.push({ number, shard, epoch, gateway, seq, records, indexes, offsets });
       link.indexes = [];
       link.offsets = [];
     }

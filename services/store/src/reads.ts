@@ -33,7 +33,10 @@ export class Reads {
     messages: number,
     bytes: number,
   ): Promise<ShardReadResult> {
-    return this.#owner(shard).require().read(queues, { messages, bytes });
+    const store = this.#owner(shard).require();
+    const { epoch } = store;
+    const read = await store.read(queues, { messages, bytes });
+    return { epoch, messages: read.messages, upTo: read.upTo, limited: read.limited };
   }
 }
 

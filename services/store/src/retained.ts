@@ -28,7 +28,9 @@ export class Retained {
     const found: PageMessage[] = [];
     const begin = request.after;
     let left = bytes;
-    for (const shard of shardsOfFilter(filter, this.#shards.length)) {
+    const one = request.shard;
+    const epoch = one === undefined ? 0 : this.#shard(one).owner.require().epoch;
+    for (const shard of one === undefined ? shardsOfFilter(filter, this.#shards.length) : [one]) {
       if (begin !== undefined && shard < begin.shard) continue;
       let after = shard === begin?.shard ? begin.topic : undefined;
       do {
@@ -38,10 +40,10 @@ export class Retained {
         after = page.next;
         left -= this.#take(shard, page.messages, found);
         const isFull = found.length >= messages || left <= 0;
-        if (isFull) return { messages: found, next: placeOf(found) };
+        if (isFull) return { epoch, messages: found, next: placeOf(found) };
       } while (after !== undefined);
     }
-    return { messages: found, next: undefined };
+    return { epoch, messages: found, next: undefined };
   }
 
   async at(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined> {

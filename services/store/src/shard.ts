@@ -62,7 +62,7 @@ export class Shard {
       logger,
       waitTimeout,
       finish: (entry) => this.#finish(entry),
-      giveUp,
+      giveUp: (entry, reasonCode) => giveUp(entry, this.owner.epoch, reasonCode),
     });
     this.sideWrites = new SideWrites(owner);
     const { queues, receipts, changes } = this;
@@ -96,7 +96,7 @@ export class Shard {
     }
     // The backend begins before anybody is told of what does not wait for it.
     if (entry !== undefined) this.pipeline.add(entry);
-    this.#parts.pusher.flush(this.number, this.owner.epoch, records);
+    this.#parts.pusher.flush(batch, this.owner.epoch, records);
     if (answers || groups || refused !== undefined) {
       this.#passOn(origin, batch, entry?.indexes, refused, groups);
     }
@@ -136,6 +136,7 @@ export class Shard {
     const { records } = batch;
     let nextWaiting = 0;
     let nextRefused = 0;
+    const { epoch } = this.owner;
     for (let i = 0; i < records.count; i++) {
       if (waits !== undefined && waits[nextWaiting] === i) {
         nextWaiting++;
@@ -149,13 +150,13 @@ export class Shard {
       }
       const match = (records.topics[i] as Topic).routes as Match;
       if (groups && match.hasGroups) this.#dispatch(match, records, i, qos, 0);
-      if (qos !== 0 && !origin.closed) origin.answered(batch, i, successOf(match));
+      if (qos !== 0 && !origin.closed) origin.answered(batch, i, successOf(match), epoch);
     }
   }
 
   #refuse(origin: Origin, batch: PublishBatch, index: number, qos: number): void {
     if (qos === 0) this.#parts.counters.refused++;
-    else if (!origin.closed) origin.answered(batch, index, QUOTA_EXCEEDED);
+    else if (!origin.closed) origin.answered(batch, index, QUOTA_EXCEEDED, this.owner.epoch);
   }
 
   /** What the entry waited for is decided. */
@@ -169,9 +170,11 @@ export class Shard {
       groups ||= match.hasGroups;
       this.#parts.pusher.add(match, indexes[i] as number, offsetOf(entry, i));
     }
-    this.#parts.pusher.flush(this.number, this.owner.epoch, records);
+    this.#parts.pusher.flush(entry.batch, this.owner.epoch, records);
     if (groups) this.#dispatchEntry(entry);
-    answer(entry, (session, key) => this.owner.known?.hasReceipt(session, key) ?? false);
+    const hasReceipt = (session: number, key: number): boolean =>
+      this.owner.known?.hasReceipt(session, key) ?? false;
+    answer(entry, this.owner.epoch, hasReceipt);
   }
 
   /** Of what could not be stored only QoS 0 goes on. */

@@ -48,6 +48,14 @@ export class ShardsPort implements Shards {
     if (link !== undefined) shardOf(this.#parts.shards, batch.shard).publish(link, batch);
   }
 
+  known(): void {}
+
+  resume(): void {}
+
+  acknowledged(gateway: number, number: number): void {
+    this.#links.get(gateway)?.acknowledge(number);
+  }
+
   async interests(gateway: number, changes: readonly InterestChange[]): Promise<readonly Offset[]> {
     changeInterests(this.#parts.subscribers, this.#require(gateway), changes);
     const { shards } = this.#parts;
@@ -70,8 +78,10 @@ export class ShardsPort implements Shards {
 
   async receipts(
     session: number,
+    shards?: readonly number[],
   ): Promise<readonly { readonly shard: number; readonly key: number }[]> {
     const found = this.#parts.shards
+      .filter(({ number }) => shards?.includes(number) ?? true)
       .filter((shard) => shard.receipts.has(session))
       .map(async ({ number, owner }) => {
         const keys = await owner.require().receipts(session);

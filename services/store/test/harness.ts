@@ -9,6 +9,7 @@ import type {
 } from "@canopy/session";
 import {
   type Dispatch,
+  type NotTaken,
   type Offset,
   type PublishBatch,
   type Push,
@@ -131,6 +132,11 @@ export class RecordingPeer implements ShardPeer {
     this.back.push(batch);
   }
 
+  notTaken(batch: PublishBatch, reason: NotTaken): void {
+    this.trace.push(`not taken ${batch.seq} ${reason}`);
+    this.back.push(batch);
+  }
+
   push(push: Push): void {
     this.pushes.push({ epoch: push.epoch, count: push.indexes.length });
     push.indexes.forEach((index, i) => {
@@ -200,8 +206,13 @@ export class World {
   async subscribe(gateway: number, ...filters: string[]): Promise<readonly Offset[]> {
     return this.shards.interests(
       gateway,
-      filters.map((filter) => ({ filter, add: true })),
+      filters.map((filter) => ({ filter, add: true, transient: false })),
     );
+  }
+
+  async unsubscribe(gateway: number, ...filters: string[]): Promise<void> {
+    const changes = filters.map((filter) => ({ filter, add: false, transient: false }));
+    await this.shards.interests(gateway, changes);
   }
 
   async route(...filters: string[]): Promise<void> {

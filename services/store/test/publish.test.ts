@@ -225,9 +225,9 @@ describe("gateways", () => {
     const world = await startedWorld();
     const peer = world.register(1);
     await world.subscribe(1, "a", "a");
-    await world.shards.interests(1, [{ filter: "a", add: false }]);
+    await world.unsubscribe(1, "a");
     world.publish(1, { topic: "a", payload: "1" });
-    await world.shards.interests(1, [{ filter: "a", add: false }]);
+    await world.unsubscribe(1, "a");
     world.publish(1, { topic: "a", payload: "2", qos: 1 });
     expect(peer.payloads()).toEqual(["1"]);
     expect(peer.codes()).toEqual([0x10]);

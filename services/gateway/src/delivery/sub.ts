@@ -35,6 +35,8 @@ export class Sub {
   starts: readonly number[] = [];
   /** The store processes have been told of it. */
   interested = false;
+  /** … that somebody transient is on it at QoS ≥ 1. */
+  interestTransient = false;
   /**
    * While a subscription at QoS 0 becomes one with a queue: per shard, the last stored message that
    * it was given live, so that it is not read again.

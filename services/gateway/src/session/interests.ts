@@ -15,12 +15,16 @@ export class Interests {
 
   /**
    * Settles when the store processes push what matches these subscriptions (and all that were added
-   * before), with the heads of all shards at that moment.
+   * before) and know what kind they are, with the heads of all shards at that moment.
    */
   add(subs: readonly Sub[]): Promise<readonly number[]> {
     for (const sub of subs) {
+      const transient = !sub.client.durable && sub.qos > 0;
+      if (sub.interested && sub.interestTransient === transient) continue;
+      this.#changes.push({ filter: sub.plainFilter, add: true, transient });
+      this.forget([sub]);
       sub.interested = true;
-      this.#changes.push({ filter: sub.plainFilter, add: true });
+      sub.interestTransient = transient;
     }
     this.#waiting ??= new Deferred<readonly number[]>();
     this.#gateway.schedule();
@@ -32,7 +36,11 @@ export class Interests {
     for (const sub of subs) {
       if (!sub.interested) continue;
       sub.interested = false;
-      this.#changes.push({ filter: sub.plainFilter, add: false });
+      this.#changes.push({
+        filter: sub.plainFilter,
+        add: false,
+        transient: sub.interestTransient,
+      });
       this.#gateway.schedule();
     }
   }

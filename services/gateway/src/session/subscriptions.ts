@@ -140,8 +140,8 @@ export class Subscriptions {
         if (change !== undefined) changes.push(change);
       }
       try {
-        const added = changes.filter(({ before, sub }) => before === undefined && !sub.shared);
-        const heads = await this.#gateway.interests.add(added.map(({ sub }) => sub));
+        const subs = changes.map(({ sub }) => sub).filter(({ shared }) => !shared);
+        const heads = await this.#gateway.interests.add(subs);
         if (this.#client.durable && changes.length > 0) await this.#commit(changes);
         if (this.#client.ended) return;
         settle(codes);

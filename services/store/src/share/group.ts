@@ -10,6 +10,8 @@ export interface GroupParts {
   read(shard: number, queue: string, after: Offset, limits: ReadLimits): Promise<ReadResult>;
   /** The topic of a stored message; undefined if it has expired. */
   open(message: StoredMessage): Topic | undefined;
+  /** Under which this process owns the shard. */
+  epoch(shard: number): number;
   /** The reader's progress is to be written, sooner or later. */
   changed(reader: GroupReader, group: Group): void;
   failed(error: unknown, queue: string, shard: number): void;
@@ -130,7 +132,17 @@ export class Group {
     if (this.#members.length === 0) return;
     const member = this.choose({ bytes, start, end });
     this.given(member, qos > 0 && member.qos > 0);
-    member.give({ member: member.number, shard, offset: 0, bytes, start, end, topic });
+    member.give({
+      number: member.link.nextNumber(),
+      member: member.number,
+      shard,
+      epoch: this.#parts.epoch(shard),
+      offset: 0,
+      bytes,
+      start,
+      end,
+      topic,
+    });
   }
 
   choose(message: Candidate): Member {

@@ -250,7 +250,18 @@ export class GroupReader {
     }
     if (member.qos > 0) this.#unfinished.set(offset, member);
     group.given(member, member.qos > 0);
-    member.give({ member: member.number, shard: this.#shard, offset, bytes, start, end, topic });
+    const shard = this.#shard;
+    member.give({
+      number: member.link.nextNumber(),
+      member: member.number,
+      shard,
+      epoch: this.#parts.epoch(shard),
+      offset,
+      bytes,
+      start,
+      end,
+      topic,
+    });
     return true;
   }
 }
