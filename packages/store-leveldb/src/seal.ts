@@ -175,8 +175,8 @@ async function copyOut(
   }
   for (const name of tail.senders) {
     const sender = state.senders.get(name);
-    if (sender === undefined) continue;
-    ops.put(namedKey("sender", shard, name), varints([sender.term, sender.seq]));
+    if (sender === undefined) ops.del(namedKey("sender", shard, name));
+    else ops.put(namedKey("sender", shard, name), varints([sender.term, sender.seq]));
     await pause();
   }
   for (const queue of tail.progress) {

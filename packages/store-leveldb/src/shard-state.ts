@@ -53,7 +53,8 @@ export class ShardState {
     }
     this.#applyReceipts(append, segment);
     for (const sender of append.senders) {
-      this.senders.set(sender.sender, { ...sender });
+      if (sender.seq === 0) this.senders.delete(sender.sender);
+      else this.senders.set(sender.sender, { ...sender });
       segment.senders.add(sender.sender);
     }
     for (const [queue, value] of append.progress) {

@@ -193,6 +193,10 @@ export class Shard implements ShardStore, Line {
     return this.state.senders.get(sender);
   }
 
+  senders(): Iterable<SenderSeq> {
+    return this.state.senders.values();
+  }
+
   async progress(queue: string): Promise<Uint8Array | undefined> {
     this.#requireOpen();
     return this.state.progress.get(queue);

@@ -69,7 +69,10 @@ export class MemoryShardDisk {
     }
     this.#applyRetained(append);
     this.#applyReceipts(append);
-    for (const sender of append.senders) this.senders.set(sender.sender, { ...sender });
+    for (const { sender, term, seq } of append.senders) {
+      if (seq === 0) this.senders.delete(sender);
+      else this.senders.set(sender, { sender, term, seq });
+    }
     for (const [queue, value] of append.progress) {
       if (value.length === 0) this.progress.delete(queue);
       else this.progress.set(queue, new Uint8Array(value));
@@ -335,6 +338,10 @@ export class MemoryShard implements ShardStore {
 
   sender(sender: string): SenderSeq | undefined {
     return this.#disk.senders.get(sender);
+  }
+
+  senders(): Iterable<SenderSeq> {
+    return this.#disk.senders.values();
   }
 
   async progress(queue: string): Promise<Uint8Array | undefined> {

@@ -47,6 +47,7 @@ export interface SenderSeq {
   readonly sender: string;
   /** Term of the sender; 0 for gateways, whose incarnation is in the name. */
   readonly term: number;
+  /** 0 in an append: the sender will not send again, and is forgotten. */
   readonly seq: number;
 }
 
@@ -221,6 +222,8 @@ export interface ShardStore {
   receiptSessions(): Promise<readonly number[]>;
   /** The last seq of a sender, if this shard has one. */
   sender(sender: string): SenderSeq | undefined;
+  /** Of all senders that were not forgotten, in any order. Synchronous, as the one above. */
+  senders(): Iterable<SenderSeq>;
   /** Progress of a shared subscription's queue, as last appended. */
   progress(queue: string): Promise<Uint8Array | undefined>;
   /** Waits for what is under way; later calls fail with `closed`. */

@@ -189,7 +189,11 @@ class Pair {
       })),
     );
     const removals = item.removed.map((topic) => ({ topic: nameOf(TOPICS, topic), index: -1 }));
-    const sender = { sender: SENDERS[item.sender] ?? "", term: 0, seq: this.#count };
+    const sender = {
+      sender: SENDERS[item.sender] ?? "",
+      term: 0,
+      seq: this.#count % 4 === 0 ? 0 : this.#count,
+    };
     return {
       ...append,
       retained: [...append.retained, ...removals],

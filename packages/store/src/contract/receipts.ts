@@ -54,6 +54,24 @@ export function receiptTests(makeHarness: MakeHarness): void {
     expect(shard.sender("s1")).toEqual({ sender: "s1", term: 7, seq: 1 });
   });
 
+  test("a sender whose seq is set to 0 is forgotten, also over a close and a crash", async () => {
+    let shard = await bench().shard();
+    const set = (sender: string, seq: number) => ({ sender, term: 0, seq });
+    await shard.append(change({ senders: [set("g1", 3), set("g2", 4), set("g3", 5)] }));
+    await bench().reopen();
+    shard = await bench().shard();
+    await shard.append(
+      change({ senders: [set("g1", 0), set("g3", 0), set("g3", 1), set("g9", 0)] }),
+    );
+    for (const again of ["crash", "reopen"] as const) {
+      expect(shard.sender("g1")).toBeUndefined();
+      const all = [...shard.senders()].sort((a, b) => a.sender.localeCompare(b.sender));
+      expect(all).toEqual([set("g2", 4), set("g3", 1)]);
+      await bench()[again]();
+      shard = await bench().shard();
+    }
+  });
+
   test("progress is what was appended last; an empty value removes it", async () => {
     const shard = await bench().shard();
     const set = (value: string) =>
