@@ -1,0 +1,13 @@
+export {
+  type CallOptions,
+  type OpenOptions,
+  RpcChannel,
+  type RpcChannelOptions,
+} from "./channel.ts";
+export { decodeMessage, encodeMessage, type StreamMethod, type UnaryMethod } from "./definition.ts";
+export { asSessionError, asStoreError, RpcError, type RpcErrorCode } from "./errors.ts";
+export type { CallContext, Handlers, OpenHandler, UnaryHandler } from "./handlers.ts";
+export type { LinkState } from "./link.ts";
+export { RpcServer, type RpcServerOptions } from "./server.ts";
+export type { RpcStream, StreamHandler } from "./stream.ts";
+export type { RpcTls } from "./tls.ts";
