@@ -58,8 +58,10 @@ export class Founders {
     const before = this.#all(group);
     const voters = this.#voters.get(group);
     const hosts = before.map(({ node }) => node.host);
-    await Promise.all(hosts.map(async (host) => host?.close(group)));
-    const isSame = before.every(({ node }, i) => node.host === hosts[i] && !node.hasGroup(group));
+    const closed = await Promise.all(hosts.map(async (host) => host?.close(group)));
+    const isSame = before.every(
+      ({ node }, i) => closed[i] === true && node.host === hosts[i] && !node.hasGroup(group),
+    );
     // Whoever crashed or began meanwhile: the others are made to wait again by the next look.
     if (!isSame || this.#voters.get(group) !== voters) return;
     this.#sim.note("op", `group ${group} is begun anew`);

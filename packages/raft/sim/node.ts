@@ -2,6 +2,7 @@
 import type { Logger } from "@canopy/base";
 import { EntryKind, type LogIndex, type ReplicaId, type SnapshotMeta } from "../src/core/types.ts";
 import { createHost } from "../src/host/host.ts";
+import { OpenError } from "../src/host/opening.ts";
 import type { RaftGroup, RaftHost } from "../src/host/port.ts";
 import type { DiskId, GroupId, GroupWrite, RaftStorage } from "../src/storage/port.ts";
 import { openStorage } from "../src/storage/storage.ts";
@@ -115,7 +116,11 @@ export class SimNode {
     this.assignments.set(group, assignment);
     const { life } = this;
     if (life === undefined) throw new Error("the node is down");
-    await this.#open(life, group);
+    await this.#open(life, group).catch((error: unknown) => {
+      // Who has to run it comes back and tries again.
+      if (error instanceof OpenError && error.code === "disk") this.#failedToStart(life, error);
+      throw error;
+    });
   }
 
   /** As an operator gives up a replica: it forgets everything. */
@@ -126,7 +131,8 @@ export class SimNode {
     this.groups.delete(group);
     this.#leaving.add(group);
     try {
-      await host.close(group);
+      // A disk that hangs ends the waiting, and not what is under way.
+      while (!(await host.close(group))) continue;
       if (storage.groups.has(group)) await storage.remove(group);
     } finally {
       this.#leaving.delete(group);
@@ -382,7 +388,7 @@ export class SimNode {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (error instanceof Violation) {
       sim.report(error);
-    } else if (/EIO|ENOSPC/.test(message)) {
+    } else if (/EIO|ENOSPC|waits in vain for the disk/.test(message)) {
       sim.note(this.name, `can't start: ${message.split("\n")[0]}`);
       this.crash();
       sim.restartLater(this, 50);

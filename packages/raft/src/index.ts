@@ -2,6 +2,7 @@ export { Core } from "./core/core.ts";
 export type * from "./core/port.ts";
 export * from "./core/types.ts";
 export { createHost } from "./host/host.ts";
+export { OpenError, type OpenErrorDetails } from "./host/opening.ts";
 export type * from "./host/port.ts";
 export { type RaftCommandIo, raftCommand } from "./inspect/command.ts";
 export { type Disk, type DiskFile, nodeDisk } from "./storage/disk.ts";

@@ -7,7 +7,8 @@ import type { Logger } from "@canopy/base";
 import type { Member, ReplicaId } from "../core/types.ts";
 import type { DiskId, GroupId, RaftStorage } from "../storage/port.ts";
 import type { Hello, NodeName } from "../transport/port.ts";
-import type { FoundingStatus, GroupOptions } from "./port.ts";
+import type { Opening } from "./opening.ts";
+import type { FoundingStatus, GroupOptions, HostOptions } from "./port.ts";
 
 type Members = ReadonlyMap<ReplicaId, Member>;
 
@@ -19,6 +20,7 @@ export class Founding {
   readonly #group: GroupId;
   readonly #replica: ReplicaId;
   readonly #voters: ReadonlyMap<ReplicaId, NodeName>;
+  readonly #opening: Opening;
   readonly #storage: RaftStorage;
   readonly #logger: Logger;
   readonly #done = Promise.withResolvers<Members>();
@@ -32,12 +34,13 @@ export class Founding {
   constructor(
     group: GroupId,
     { replica, voters }: NonNullable<GroupOptions["bootstrap"]>,
-    storage: RaftStorage,
-    logger: Logger,
+    opening: Opening,
+    { storage, logger }: Pick<HostOptions, "storage" | "logger">,
   ) {
     this.#group = group;
     this.#replica = replica;
     this.#voters = voters;
+    this.#opening = opening;
     this.#storage = storage;
     this.#logger = logger;
   }
@@ -48,10 +51,8 @@ export class Founding {
     return { waitsFor, complaints: [...this.#complaints.values()] };
   }
 
-  /** Settles with the members when the group may be created; rejects when it was ended before. */
+  /** Settles with the members when the group may be created. */
   async run(): Promise<Members> {
-    // Nobody may wait for it any more when it is ended.
-    this.#done.promise.catch(() => {});
     const before = this.#storage.foundings.get(this.#group);
     if (before === undefined || this.#isLater(before.members)) {
       await this.#write(new Map([[this.#replica, this.#self]]));
@@ -62,10 +63,6 @@ export class Founding {
     const { waitsFor } = this.status;
     this.#logger.info({ group: this.#group, waitsFor }, "the first members have to meet");
     return this.#done.promise;
-  }
-
-  end(why: string): void {
-    this.#done.reject(new Error(why));
   }
 
   /** Now and then. What is told here is on the disk. */
@@ -151,13 +148,13 @@ export class Founding {
     if (this.#writing) return;
     this.#logger.info({ group: this.#group, replica: id, node: member.name }, "first member met");
     await this.#write(new Map([...this.#known, [id, member]])).catch(() => {
-      // The storage has stopped.
+      // The storage has stopped, or the opening has ended and says why.
     });
   }
 
   async #write(members: Members): Promise<void> {
     this.#writing = true;
-    await this.#storage.found(this.#group, { replica: this.#replica, members });
+    await this.#opening.disk(this.#storage.found(this.#group, { replica: this.#replica, members }));
     this.#writing = false;
     this.#known = members;
   }

@@ -10,6 +10,7 @@ import type { Group } from "./group.ts";
 import { Inquiries } from "./inquiries.ts";
 import { APPLY_MS, PATIENCE, SNAPSHOTS_AT_ONCE } from "./limits.ts";
 import { type Bootstrap, openGroup } from "./open-group.ts";
+import { DiskWaits, OpenError, Opening } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type { FoundingStatus, GroupOptions, HostOptions, RaftGroup, RaftHost } from "./port.ts";
 import { Sender } from "./sender.ts";
@@ -29,7 +30,10 @@ class Host implements RaftHost, Surroundings {
   ticks = 0;
   readonly #ticker: Ticker;
   readonly #groups = new Map<GroupId, Group>();
-  readonly #opening = new Map<GroupId, Promise<Group>>();
+  readonly #openings = new Map<GroupId, Opening>();
+  readonly #diskWaits: DiskWaits;
+  /** What is still under way of replicas that do not run any more: another one can't take their place. */
+  readonly #leaving = new Map<GroupId, Promise<void>>();
   readonly #foundings = new Map<GroupId, Founding>();
   readonly #inquiries: Inquiries;
   readonly #awake = new Set<Group>();
@@ -39,14 +43,13 @@ class Host implements RaftHost, Surroundings {
   readonly #disk: DiskWatch;
   readonly #absences = new Absences();
   #stopped = false;
-  /** Removals and the like that stop() waits for. */
-  readonly #chores = new Set<Promise<void>>();
 
   constructor(options: HostOptions) {
     this.options = options;
     this.outbox = new Outbox(options.node);
     this.sender = new Sender(options);
     this.#disk = new DiskWatch(options);
+    this.#diskWaits = new DiskWaits(PATIENCE * options.electionTicks);
     this.#inquiries = new Inquiries(options.random, (to, hello) => this.#sayHello(to, hello));
     this.#ticker = new Ticker(options, () => this.#tick());
   }
@@ -67,53 +70,91 @@ class Host implements RaftHost, Surroundings {
     this.#stopped = true;
     this.#ticker.stop();
     this.#inquiries.end();
-    for (const founding of this.#foundings.values()) founding.end("the host has stopped");
-    const ended = [...this.#groups.values()].map((group) => group.end("the host has stopped"));
+    const why = "the host has stopped";
+    const openings = [...this.#openings].map(([group, opening]) => {
+      opening.end(new OpenError(why, { code: "closed", group }));
+      return opening.finished;
+    });
+    const ended = [...this.#groups.values()].map((group) => group.end(why));
     await this.options.transport.stop();
-    await this.#inTime([this.sender.stop(), ...ended, ...this.#chores]);
+    await Promise.all(openings);
+    await this.#inTime([this.sender.stop(), ...ended, ...this.#leaving.values()]);
     this.#groups.clear();
   }
 
-  /** What a disk that hangs keeps from ending is not waited for without limit. */
-  async #inTime(ends: readonly Promise<void>[]): Promise<void> {
+  /** What a disk that hangs keeps from ending is not waited for without limit: then false. */
+  async #inTime(ends: readonly Promise<void>[]): Promise<boolean> {
     const { electionTicks, logger, tick, timers } = this.options;
-    const all = Promise.all(ends).then(() => {});
-    await within(timers, PATIENCE * electionTicks * tick, all).catch((error: unknown) => {
+    const all = Promise.all(ends).then(() => true);
+    return within(timers, PATIENCE * electionTicks * tick, all).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       logger.error({ error: reason }, "something that uses the disk does not end");
+      return false;
     });
   }
 
   async open(options: GroupOptions): Promise<RaftGroup> {
     const { group: id } = options;
-    if (this.#stopped) throw new Error("the host has stopped");
-    if (this.#groups.has(id) || this.#opening.has(id)) throw new Error(`group ${id} is open`);
-    const opening = openGroup(this, options, (bootstrap) => this.#found(id, bootstrap));
-    this.#opening.set(id, opening);
+    if (this.#stopped) throw new OpenError("the host has stopped", { code: "closed", group: id });
+    if (this.#groups.has(id) || this.#openings.has(id)) {
+      throw new OpenError(`group ${id} is open`, { code: "open", group: id });
+    }
+    const opening = new Opening(this.#diskWaits, () => this.#late(id));
+    this.#openings.set(id, opening);
     try {
-      const group = await opening;
-      if (this.#stopped) throw new Error("the host has stopped");
+      const leaving = this.#leaving.get(id);
+      if (leaving !== undefined) await opening.disk(leaving);
+      const found = (bootstrap: Bootstrap) => this.#found(id, bootstrap, opening);
+      const group = await openGroup(this, options, opening, found);
+      opening.check();
       this.#groups.set(id, group);
       this.#awake.add(group);
       group.begin();
       return group.handle;
     } finally {
-      this.#opening.delete(id);
+      this.#openings.delete(id);
+      if (opening.busy) this.#leave(id, opening.idle());
+      opening.finish();
     }
+  }
+
+  #late(group: GroupId): OpenError {
+    const { electionTicks, tick } = this.options;
+    const silence = `it has done nothing for ${PATIENCE * electionTicks * tick} ms`;
+    const why = this.diskFailure?.message ?? silence;
+    return new OpenError(`group ${group} waits in vain for the disk: ${why}`, {
+      code: "disk",
+      group,
+    });
   }
 
   founding(id: GroupId): FoundingStatus | undefined {
     return this.#foundings.get(id)?.status;
   }
 
-  async close(id: GroupId): Promise<void> {
-    this.#foundings.get(id)?.end("the group was closed");
-    await this.#opening.get(id)?.catch(() => {});
+  async close(id: GroupId): Promise<boolean> {
+    const why = "the group was closed";
+    const opening = this.#openings.get(id);
+    opening?.end(new OpenError(why, { code: "closed", group: id }));
+    await opening?.finished;
     const group = this.#groups.get(id);
-    if (group === undefined) return;
-    const end = group.end("the group was closed");
-    this.#forget(group);
-    await this.#inTime([end]);
+    if (group !== undefined) {
+      this.#forget(group);
+      this.#leave(id, group.end(why));
+    }
+    const leaving = this.#leaving.get(id);
+    return leaving === undefined || this.#inTime([leaving]);
+  }
+
+  #leave(id: GroupId, end: Promise<void>): void {
+    const ended = end.catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.options.logger.warn({ group: id, error: reason }, "the group did not end well");
+    });
+    const leaving = Promise.all([this.#leaving.get(id), ended]).then(() => {
+      if (this.#leaving.get(id) === leaving) this.#leaving.delete(id);
+    });
+    this.#leaving.set(id, leaving);
   }
 
   touch(group: Group): void {
@@ -151,7 +192,7 @@ class Host implements RaftHost, Surroundings {
 
   removed(group: Group): void {
     this.#forget(group);
-    const chore = group
+    const removed = group
       .end("removed")
       .then(() => this.options.storage.remove(group.id))
       .catch((error: unknown) => {
@@ -160,9 +201,8 @@ class Host implements RaftHost, Surroundings {
           { group: group.id, error: reason },
           "removed replica is still here",
         );
-      })
-      .finally(() => this.#chores.delete(chore));
-    this.#chores.add(chore);
+      });
+    this.#leave(group.id, removed);
   }
 
   diskOf(node: NodeName): Promise<DiskId | undefined> {
@@ -182,12 +222,15 @@ class Host implements RaftHost, Surroundings {
     this.#nodes.remove(group);
   }
 
-  async #found(group: GroupId, bootstrap: Bootstrap): ReturnType<Founding["run"]> {
-    const { storage, logger } = this.options;
-    const founding = new Founding(group, bootstrap, storage, logger);
+  async #found(
+    group: GroupId,
+    bootstrap: Bootstrap,
+    opening: Opening,
+  ): ReturnType<Founding["run"]> {
+    const founding = new Founding(group, bootstrap, opening, this.options);
     this.#foundings.set(group, founding);
     try {
-      return await founding.run();
+      return await opening.orEnd(founding.run());
     } finally {
       this.#foundings.delete(group);
     }
@@ -248,7 +291,7 @@ class Host implements RaftHost, Surroundings {
   #runs(id: GroupId, from: NodeName): Group | undefined {
     const group = this.#groups.get(id);
     if (group?.running === true) return group;
-    if (!this.#opening.has(id)) this.#sayHello(from, { type: "absent", group: id });
+    if (!this.#openings.has(id)) this.#sayHello(from, { type: "absent", group: id });
     return undefined;
   }
 
@@ -298,6 +341,7 @@ class Host implements RaftHost, Surroundings {
       for (const founding of this.#foundings.values()) founding.tell(send);
       this.#absences.tell(this.ticks, (to, group) => send(to, { type: "absent", group }));
     }
+    this.#diskWaits.tick(this.ticks);
     if (!this.#disk.tick(this.ticks)) return;
     for (const group of this.#groups.values()) group.giveUpWaiting();
   }

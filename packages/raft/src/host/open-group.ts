@@ -18,6 +18,7 @@ import {
   UNCOMMITTED_PER_PROPOSALS,
 } from "./limits.ts";
 import { ReplicatedMachine } from "./machine.ts";
+import type { Opening } from "./opening.ts";
 import { Peers } from "./peers.ts";
 import type { GroupOptions, HostOptions } from "./port.ts";
 import { restoreSnapshot } from "./restore.ts";
@@ -30,17 +31,19 @@ export type Bootstrap = NonNullable<GroupOptions["bootstrap"]>;
 export async function openGroup(
   around: Surroundings,
   options: GroupOptions,
+  opening: Opening,
   found: (bootstrap: Bootstrap) => Promise<Members>,
 ): Promise<Group> {
   const { storage, logger } = around.options;
-  const recovered = storage.groups.get(options.group) ?? (await create(around, options, found));
+  const recovered =
+    storage.groups.get(options.group) ?? (await create(around, options, opening, found));
   const { replica, log } = recovered;
   const machine = new ReplicatedMachine(options.machine);
   const newest = storage.snapshots.newest(options.group);
   const { index } = log.snapshot;
   // A group that never took one begins with nothing.
   if (newest !== undefined && index > 0) {
-    await restoreSnapshot(around, options.group, index, machine);
+    await restoreSnapshot(around, options.group, index, machine, opening);
   }
   const core = new Core(coreOptions(replica, around.options), withTerm(log));
   const peers = new Peers(options.group, core, storage.disk, logger);
@@ -50,6 +53,7 @@ export async function openGroup(
 async function create(
   around: Surroundings,
   options: GroupOptions,
+  opening: Opening,
   found: (bootstrap: Bootstrap) => Promise<Members>,
 ): Promise<RecoveredGroup> {
   const { storage } = around.options;
@@ -67,7 +71,8 @@ async function create(
       ? await found(bootstrap)
       : new Map(Array.from(voters, ([id, name]) => [id, { name, disk: storage.disk }]));
   const snapshot = firstSnapshot(members);
-  await storage.create(group, replica, snapshot);
+  opening.check();
+  await opening.disk(storage.create(group, replica, snapshot));
   const created = storage.groups.get(group);
   if (created !== undefined) return created;
   const hardState = { term: snapshot.term, vote: NONE, commit: snapshot.index };

@@ -175,14 +175,18 @@ export interface RaftHost extends Lifecycle {
   /**
    * Between start and stop. Settles when the state machine has what this disk has of snapshots; of a
    * group that begins with several voters, when they have met. A group that was closed is opened
-   * again by another host, over a storage that was started anew.
+   * again by another host, over a storage that was started anew. Rejects with an OpenError where the
+   * disk does nothing of what it is asked for three election timeouts: what it has begun may still
+   * come, and until then, and while an earlier replica of the group is still being given up here, it
+   * is waited for that long and no other one is opened.
    */
   open(options: GroupOptions): Promise<RaftGroup>;
   /**
-   * One that is being opened, too: open() rejects then. What that has begun to write ends before, also
-   * on a disk that hangs; until close() settles, the group can't be opened again.
+   * One that is being opened, too: open() rejects then. False where a disk that hangs has not let
+   * end within three election timeouts what is under way; until it has, the group can't be opened
+   * again, and what was being created may still come.
    */
-  close(group: GroupId): Promise<void>;
+  close(group: GroupId): Promise<boolean>;
   /** Undefined but for a group that is being opened and waits for the other first voters. */
   founding(group: GroupId): FoundingStatus | undefined;
 }

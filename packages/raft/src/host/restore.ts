@@ -5,24 +5,39 @@ import type { ReplicatedMachine } from "./machine.ts";
 import { Slices } from "./slices.ts";
 import type { Surroundings } from "./surroundings.ts";
 
+/** Who waits for the disk, and how long: without it, as long as it takes. */
+interface Waiting {
+  disk<T>(work: Promise<T>): Promise<T>;
+}
+
+const always: Waiting = { disk: (work) => work };
+
 /** Throws where the file is damaged or the state machine can't read it. */
 export async function restoreSnapshot(
   around: Pick<Surroundings, "options" | "breathe">,
   group: GroupId,
   index: LogIndex,
   machine: ReplicatedMachine,
+  waiting: Waiting = always,
 ): Promise<void> {
   const { clock, storage } = around.options;
-  const reader = await storage.snapshots.read(group, index);
+  const reading = storage.snapshots.read(group, index);
+  const reader = await waiting.disk(reading).catch((error: unknown) => {
+    // It may be open one day, and nobody waits for it any more.
+    reading.then((late) => late.close()).catch(() => {});
+    throw error;
+  });
   try {
     const slices = new Slices(clock, () => around.breathe());
     const sink = machine.restore();
-    for await (const chunk of reader.chunks()) {
-      sink.push(chunk);
-      await slices.did(chunk.length);
+    const chunks = reader.chunks();
+    for (let next = await waiting.disk(chunks.next()); next.done !== true; ) {
+      sink.push(next.value);
+      await slices.did(next.value.length);
+      next = await waiting.disk(chunks.next());
     }
     sink.finish();
   } finally {
-    await reader.close();
+    await waiting.disk(reader.close());
   }
 }

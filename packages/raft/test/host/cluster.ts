@@ -212,14 +212,12 @@ export class Cluster {
 
   /** The answer of something that needs time. */
   async answer<T>(promise: Promise<T>): Promise<T> {
-    let answer: { readonly value: T } | undefined;
-    promise.then(
-      (value) => {
-        answer = { value };
-      },
-      () => {},
-    );
-    await this.until(() => answer !== undefined, "an answer");
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+    };
+    promise.then(settle, settle);
+    await this.until(() => isSettled, "an answer");
     return promise;
   }
 
@@ -239,4 +237,16 @@ export class Cluster {
       })),
     }));
   }
+}
+
+/** Writes and syncs do not end until what this returns is called. */
+export function hang({ disk }: TestNode): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => {
+    disk.hang = undefined;
+    resolve();
+  };
+  disk.hang = promise;
+  testScope().defer(end);
+  return end;
 }

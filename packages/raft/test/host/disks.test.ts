@@ -204,17 +204,25 @@ describe("the first members", () => {
     const hang = Promise.withResolvers<void>();
     a.disk.hang = hang.promise;
     const opened = begin(cluster, a);
-    let isClosed = false;
-    const closed = a.host.close(0).then(() => {
-      isClosed = true;
+    let isClosed: boolean | undefined;
+    const closed = a.host.close(0).then((answer) => {
+      isClosed = answer;
     });
-    await expect(a.open(0, { replica: 3, voters: new Map() })).rejects.toThrow("group 0 is open");
-    await cluster.ticks(300);
+    await expect(opened).rejects.toMatchObject({ code: "closed", message: "the group was closed" });
+    await cluster.ticks(29);
+    expect(isClosed).toBeUndefined();
+    await cluster.answer(closed);
+    // It is over for who waits, and not for the disk: another is not opened beside it.
     expect(isClosed).toBe(false);
+    const early = a.open(0, { replica: 3, voters: new Map() });
+    await expect(cluster.answer(early)).rejects.toMatchObject({
+      code: "disk",
+      message: "group 0 waits in vain for the disk: it has done nothing for 300 ms",
+    });
+    expect(a.storage.foundings.size).toBe(0);
     a.disk.hang = undefined;
     hang.resolve();
-    await cluster.answer(closed);
-    await expect(opened).rejects.toThrow("the group was closed");
+    expect(await cluster.answer(a.host.close(0))).toBe(true);
     const next = await cluster.answer(a.open(0, { replica: 3, voters: new Map() }));
     expect(next.status.replica).toBe(3);
     expect(a.storage.foundings.size).toBe(0);

@@ -1,6 +1,5 @@
-import { testScope } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { Cluster, type TestNode } from "./cluster.ts";
+import { Cluster, hang } from "./cluster.ts";
 
 const full = () => Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
 
@@ -42,18 +41,6 @@ describe("a disk that fails", () => {
     expect(old.machine().lines).toEqual(["a", "b", "c"]);
   });
 });
-
-/** Returns what lets everything that is under way go on. */
-function hang({ disk }: TestNode): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = () => {
-    disk.hang = undefined;
-    resolve();
-  };
-  disk.hang = promise;
-  testScope().defer(end);
-  return end;
-}
 
 describe("a disk that hangs", () => {
   async function hung(size: number) {
