@@ -1,0 +1,72 @@
+/** Commands to bytes: a version, the type, then the command's own fields. */
+import { ByteWriter } from "@canopy/base";
+import type { Assignment, Command, CommandType } from "./commands.ts";
+import { writeBan, writeBanKind, writeList, writeMemberKind, writeNode } from "./encode-values.ts";
+
+/** Raised when the meaning of the bytes changes; a decoder refuses newer ones. */
+export const COMMAND_VERSION = 1;
+
+/** On disk: numbers are never given a new meaning. */
+export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
+  create: 1,
+  join: 2,
+  "gateway-down": 3,
+  "gateway-gone": 4,
+  "store-down": 5,
+  assign: 6,
+  reopen: 7,
+  ban: 8,
+  unban: 9,
+  node: 10,
+  "node-left": 11,
+};
+
+// One writer for all: encoding never yields, and take() copies.
+const shared = new ByteWriter(1024);
+
+export function encodeCommand(command: Command): Uint8Array {
+  shared.reset();
+  shared.u8(COMMAND_VERSION);
+  shared.u8(TYPE_CODES[command.type]);
+  writeBody(shared, command);
+  return shared.take();
+}
+
+function writeBody(w: ByteWriter, command: Command): void {
+  switch (command.type) {
+    case "create":
+      w.varint(command.shards);
+      return w.varint(command.groups);
+    case "join":
+      writeMemberKind(w, command.kind);
+      w.string(command.name);
+      w.string(command.address);
+      w.string(command.disk);
+      return w.string(command.token);
+    case "gateway-down":
+    case "gateway-gone":
+    case "store-down":
+      return w.varint(command.incarnation);
+    case "assign":
+      return writeList(w, command.assignments, writeAssignment);
+    case "reopen":
+      w.varint(command.incarnation);
+      return w.varint(command.shard);
+    case "ban":
+      writeBan(w, command.ban);
+      return w.varint(command.wall);
+    case "unban":
+      writeBanKind(w, command.kind);
+      return w.string(command.value);
+    case "node":
+      return writeNode(w, command.node);
+    case "node-left":
+      return w.string(command.name);
+  }
+}
+
+function writeAssignment(w: ByteWriter, assignment: Assignment): void {
+  w.varint(assignment.shard);
+  w.varint(assignment.owner);
+  w.varint(assignment.epoch);
+}
