@@ -15,6 +15,7 @@ export function describeBatch(batch: Batch): string {
 
 function describeHello(hello: Hello): string {
   if ("token" in hello) return `${hello.type} ${hello.token}`;
+  if (hello.type === "started") return hello.type;
   if (hello.type === "absent") return `g${hello.group} absent`;
   const from = hello.type === "founding" ? ` from ${hello.from}` : "";
   const members = Array.from(hello.members, ([id, { name, disk }]) => `${id}@${name}/${disk}`);

@@ -10,3 +10,4 @@ export * from "./storage/port.ts";
 export { openStorage, type StorageDurability, type StorageOptions } from "./storage/storage.ts";
 export { aloneTransport } from "./transport/alone.ts";
 export type * from "./transport/port.ts";
+export { decodeBatch, decodeOffer, encodeBatch, encodeOffer } from "./wire/batch.ts";

@@ -14,6 +14,7 @@ import { DiskWaits, OpenError, Opening } from "./opening.ts";
 import { Outbox } from "./outbox.ts";
 import type { FoundingStatus, GroupOptions, HostOptions, RaftGroup, RaftHost } from "./port.ts";
 import { Sender } from "./sender.ts";
+import { NodesOfSleepers } from "./sleepers.ts";
 import { Slots } from "./slots.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Ticker } from "./ticker.ts";
@@ -266,7 +267,7 @@ class Host implements RaftHost, Surroundings {
 
   #flush(): void {
     const { storage, transport } = this.options;
-    this.outbox.flush(storage.disk, (to, batch) => {
+    this.outbox.flush(storage.disk, this.#toAll, (to, batch) => {
       if (!transport.send(to, batch)) this.#dropped(batch);
     });
   }
@@ -285,6 +286,15 @@ class Host implements RaftHost, Surroundings {
     }
     for (const beat of beats) this.#runs(beat.group, from)?.reception.beat(from, disk, beat);
     for (const hello of hellos) this.#onHello(from, disk, hello);
+  }
+
+  /**
+   * With each word that this node lives, for long enough: either one of these comes, or nothing does.
+   * A node that was gone so shortly that nobody noticed need not run what it ran before, or not yet,
+   * and nobody may go on sleeping because it lives.
+   */
+  get #toAll(): readonly Hello[] {
+    return this.ticks < PATIENCE * this.options.electionTicks ? [{ type: "started" }] : [];
   }
 
   /** Who speaks to a group that does not run here is told so: it could sleep, and count on this node. */
@@ -313,6 +323,9 @@ class Host implements RaftHost, Surroundings {
         if (group?.sleepsWith.includes(from) === true) group.wake();
         return;
       }
+      case "started":
+        for (const group of this.#nodes.of(from)) group.wake();
+        return;
       default:
         unreachable(hello);
     }
@@ -349,49 +362,5 @@ class Host implements RaftHost, Surroundings {
   #sayThatWeLive(): void {
     for (const node of this.#nodes.all()) this.outbox.touch(node);
     this.#setTurn();
-  }
-}
-
-/** Which groups sleep, and which nodes have to live for that. */
-class NodesOfSleepers {
-  readonly #groups = new Map<NodeName, Set<Group>>();
-  /** In ticks. */
-  readonly #heardAt = new Map<NodeName, number>();
-
-  add(group: Group, nodes: readonly NodeName[], now: number): void {
-    group.sleepsWith = nodes;
-    for (const node of nodes) {
-      const groups = this.#groups.get(node);
-      if (groups === undefined) {
-        this.#groups.set(node, new Set([group]));
-        this.#heardAt.set(node, now);
-      } else groups.add(group);
-    }
-  }
-
-  remove(group: Group): void {
-    for (const node of group.sleepsWith) {
-      const groups = this.#groups.get(node);
-      groups?.delete(group);
-      if (groups?.size === 0) this.#groups.delete(node);
-    }
-    group.sleepsWith = [];
-  }
-
-  all(): Iterable<NodeName> {
-    return this.#groups.keys();
-  }
-
-  heard(node: NodeName, now: number): void {
-    if (this.#groups.has(node)) this.#heardAt.set(node, now);
-  }
-
-  /** Those that count on a node that was last heard before `since`. */
-  lost(since: number): readonly Group[] {
-    const lost: Group[] = [];
-    for (const [node, groups] of this.#groups) {
-      if ((this.#heardAt.get(node) ?? since) < since) lost.push(...groups);
-    }
-    return lost;
   }
 }

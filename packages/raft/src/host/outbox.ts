@@ -45,12 +45,13 @@ export class Outbox {
     return open;
   }
 
-  /** In the order in which the nodes were first spoken to. */
-  flush(disk: DiskId, send: (to: NodeName, batch: Batch) => void): void {
+  /** In the order in which the nodes were first spoken to. `all`: what each of them is told. */
+  flush(disk: DiskId, all: readonly Hello[], send: (to: NodeName, batch: Batch) => void): void {
     if (this.#open.size === 0) return;
-    const all = [...this.#open];
+    const batches = [...this.#open];
     this.#open.clear();
-    for (const [to, { envelopes, beats, hellos }] of all) {
+    for (const [to, { envelopes, beats, hellos }] of batches) {
+      hellos.push(...all);
       send(to, { from: this.#node, disk, envelopes, beats, hellos });
     }
   }

@@ -39,7 +39,9 @@ export type Hello =
       readonly members: ReadonlyMap<ReplicaId, Member>;
     }
   /** The sender lives, but does not run this group: who sleeps in it must not count on it. */
-  | { readonly type: "absent"; readonly group: GroupId };
+  | { readonly type: "absent"; readonly group: GroupId }
+  /** The sender was started a short while ago: what slept, and counted on it, must not sleep on. */
+  | { readonly type: "started" };
 
 /**
  * (0) a heartbeat and (1) its answer, in short; (2) a heartbeat that lets the follower sleep and (4)

@@ -10,6 +10,7 @@ const TYPES = [
   "founding",
   "founded",
   "absent",
+  "started",
 ] as const satisfies readonly Hello["type"][];
 
 export function writeHello(writer: ByteWriter, hello: Hello): void {
@@ -31,6 +32,8 @@ export function writeHello(writer: ByteWriter, hello: Hello): void {
     case "absent":
       writer.varint(hello.group);
       return;
+    case "started":
+      return;
   }
 }
 
@@ -39,6 +42,7 @@ export function readHello(reader: ByteReader): Hello {
   const type = TYPES[byte];
   if (type === undefined) throw new DecodeError(`no such hello: ${byte}`);
   if (type === "ask" || type === "answer") return { type, token: reader.varint() };
+  if (type === "started") return { type };
   const group = reader.varint();
   if (type === "absent") return { type, group };
   if (type === "founded") return { type, group, members: readMembers(reader) };

@@ -28,6 +28,8 @@ export class Network {
   accepts: (batch: Batch, to: NodeName) => boolean = () => true;
   /** Called before each part of a snapshot; throws to break the stream off. */
   beforePart: (offer: SnapshotOffer, position: number) => void | Promise<void> = () => {};
+  /** Nobody is told when a node stops. */
+  isSilent = false;
   batches = 0;
   envelopes = 0;
   beats = 0;
@@ -39,6 +41,7 @@ export class Network {
       },
       stop: async () => {
         this.#nodes.delete(node);
+        if (this.isSilent) return;
         for (const other of this.#nodes.values()) other.onUnreachable(node);
       },
       send: (to, batch) => this.#send(to, batch),

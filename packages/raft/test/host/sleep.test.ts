@@ -166,6 +166,37 @@ describe("a group with nothing to do", () => {
     await cluster.until(() => !follower.group().status.asleep, "it to wake");
   });
 
+  test("elects another leader when the old one's node was away too shortly to be missed", async () => {
+    const cluster = await Cluster.of(3);
+    const leader = await cluster.elected();
+    const others = cluster.followers;
+    // Each of them leads a group in which it hears from the old leader's node, asleep or not.
+    for (const [i, node] of others.entries()) {
+      const group = i + 1;
+      await cluster.open(group);
+      const leads = () => node.group(group).status.role === "leader";
+      const to = node.group(group).status.replica;
+      const transfer = () =>
+        cluster.nodes.map((one) =>
+          one
+            .group(group)
+            .transferLeadership(to)
+            .catch(() => {}),
+        );
+      await cluster.until(() => leads() || (transfer(), false), "it to lead");
+    }
+    await cluster.until(() => [0, 1, 2].every((group) => asleep(cluster, group) === 3), "sleep");
+    cluster.network.isSilent = true;
+    // It comes back at once, and its word counts for all, but it does not run this group.
+    await leader.stop();
+    await leader.start();
+    leader.groups.delete(0);
+    await Promise.all([leader.open(1), leader.open(2)]);
+    expect(others.map((node) => node.group().status.asleep)).toEqual([true, true]);
+    const next = await cluster.until(() => others.find((node) => node.leads), "another leader");
+    expect(await cluster.propose("a", next)).toMatchObject({ type: "committed" });
+  });
+
   test("wakes by the answer of a host that does not run it", async () => {
     const cluster = await sleeping();
     const [to, from] = cluster.nodes as [TestNode, TestNode];

@@ -90,6 +90,7 @@ const hello: fc.Arbitrary<Hello> = fc.oneof(
   fc.record({ type: fc.constant("founding" as const), group: number, from: number, members }),
   fc.record({ type: fc.constant("founded" as const), group: number, members }),
   fc.record({ type: fc.constant("absent" as const), group: number }),
+  fc.record({ type: fc.constant("started" as const) }),
 );
 
 const batch: fc.Arbitrary<Batch> = fc.record({
