@@ -68,7 +68,7 @@ export interface OpenOptions {
   /** What the stream is for, as the method says. */
   readonly opening: Uint8Array;
   readonly handler: StreamHandler;
-  /** What the other side may have unacknowledged, in bytes. */
+  /** What the other side may have unacknowledged, in bytes; else what the handler says. */
   readonly window?: number;
   /** How long the other side may take to accept, ms. */
   readonly deadline?: number;
@@ -126,6 +126,11 @@ export class RpcChannel implements Lifecycle {
   /** Begins to connect; needs no other side yet. */
   async start(): Promise<void> {
     this.#link.connect();
+  }
+
+  /** Gives up a connection that is of no use: the next comes after a pause. */
+  reconnect(): void {
+    this.#link.reconnect();
   }
 
   /** Calls and streams under way fail, as `cancelled` and `unavailable`. */
@@ -190,7 +195,7 @@ export class RpcChannel implements Lifecycle {
     options: OpenOptions,
     deadline: number,
   ): Promise<RpcStream> {
-    const { opening, handler, window = WINDOW_BYTES } = options;
+    const { opening, handler, window = handler.window ?? WINDOW_BYTES } = options;
     return new Promise((resolve, reject) => {
       const wire: FrameWire = {
         write: (frame, done) => void call.write(frame, () => done()),

@@ -75,7 +75,11 @@ function codecOf(schema: DescMessage): Codec {
 
 /** For the messages that travel inside of frames; an initializer will do. */
 export function encodeMessage<S extends DescMessage>(schema: S, init: MessageInitShape<S>): Buffer {
-  const bytes = toBinary(schema, create(schema, init));
+  return bufferOf(toBinary(schema, create(schema, init)));
+}
+
+/** The same bytes, in the same memory. */
+export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

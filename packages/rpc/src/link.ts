@@ -77,6 +77,11 @@ export class Link {
     this.#watch(client);
   }
 
+  /** Does nothing but while the connection is up. */
+  reconnect(): void {
+    if (this.#state === "ready") this.#lost("given up");
+  }
+
   #watch(client: Client): void {
     const channel = client.getChannel();
     const state = channel.getConnectivityState(this.#state === "connecting");

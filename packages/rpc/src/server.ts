@@ -162,9 +162,9 @@ export class RpcServer implements Lifecycle {
       call.once("end", gone);
       let isFirst = true;
       call.on("data", (frame: Frame) => {
+        stream.receive(frame);
         if (isFirst) open(stream, handler, frame, call);
         isFirst = false;
-        stream.receive(frame);
       });
     };
   }

@@ -12,6 +12,8 @@ import type { Frame } from "./frame.ts";
 
 /** What happens on a stream, in order. A handler that throws ends the stream. */
 export interface StreamHandler {
+  /** What the other side may have unacknowledged, in bytes; else what its server says. */
+  readonly window?: number | undefined;
   /**
    * The next message and its number, from 1. The bytes stay valid. {@link RpcStream.acknowledge} it
    * sooner or later, or the sender runs out of credit.
@@ -68,7 +70,7 @@ const FRAME_BYTES: number = 256 << 10;
 export class FrameStream implements RpcStream {
   readonly #wire: FrameWire;
   /** What this side allows the other. */
-  readonly #window: number;
+  #window: number;
   #handler: StreamHandler | undefined;
   #opening: Uint8Array | undefined;
   #announced = false;
@@ -122,6 +124,7 @@ export class FrameStream implements RpcStream {
   begin(handler: StreamHandler): void {
     if (this.#isClosed) return;
     this.#handler = handler;
+    this.#window = handler.window ?? this.#window;
     this.flush();
   }
 

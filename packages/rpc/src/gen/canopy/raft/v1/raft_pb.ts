@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file canopy/raft/v1/raft.proto.
  */
 export const file_canopy_raft_v1_raft: GenFile = /*@__PURE__*/
-  fileDesc("ChljYW5vcHkvcmFmdC92MS9yYWZ0LnByb3RvEg5jYW5vcHkucmFmdC52MSIeCg5CYXRjaGVzT3BlbmluZxIMCgRmcm9tGAEgASgJIjwKD1NuYXBzaG90T3BlbmluZxIMCgRmcm9tGAEgASgJEgwKBGRpc2sYAiABKAQSDQoFb2ZmZXIYAyABKAwiJAoQU25hcHNob3RBY2NlcHRlZBIQCghyZWNlaXZlZBgBIAEoBCI/CgxTbmFwc2hvdFBhcnQSEAoIcG9zaXRpb24YASABKAQSDQoFYnl0ZXMYAiABKAwSDgoGZmluaXNoGAMgASgIMokBCgRSYWZ0Ej8KB0JhdGNoZXMSFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lGhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZSgBMAESQAoIU25hcHNob3QSFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lGhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZSgBMAFiBnByb3RvMw", [file_canopy_stream_v1_frame]);
+  fileDesc("ChljYW5vcHkvcmFmdC92MS9yYWZ0LnByb3RvEg5jYW5vcHkucmFmdC52MSIuCg5CYXRjaGVzT3BlbmluZxIMCgRmcm9tGAEgASgJEg4KBm51bWJlchgCIAEoBCI8Cg9TbmFwc2hvdE9wZW5pbmcSDAoEZnJvbRgBIAEoCRIMCgRkaXNrGAIgASgEEg0KBW9mZmVyGAMgASgMIiQKEFNuYXBzaG90QWNjZXB0ZWQSEAoIcmVjZWl2ZWQYASABKAQiPwoMU25hcHNob3RQYXJ0EhAKCHBvc2l0aW9uGAEgASgEEg0KBWJ5dGVzGAIgASgMEg4KBmZpbmlzaBgDIAEoCDKJAQoEUmFmdBI/CgdCYXRjaGVzEhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZRoXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUoATABEkAKCFNuYXBzaG90EhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZRoXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUoATABYgZwcm90bzM", [file_canopy_stream_v1_frame]);
 
 /**
  * Opens Batches.
@@ -28,6 +28,14 @@ export type BatchesOpening = Message<"canopy.raft.v1.BatchesOpening"> & {
    * @generated from field: string from = 1;
    */
   from: string;
+
+  /**
+   * Grows with every such stream of the caller, also when its process starts again: the callee ends
+   * the one before, and refuses one that comes late, so that batches never overtake each other.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
 };
 
 /**
@@ -137,8 +145,8 @@ export const Raft: GenService<{
   /**
    * Everything that one node has for another, until the stream ends. Opened with BatchesOpening.
    * The caller's messages are batches in the binary form of packages/raft/src/wire/batch.ts, which
-   * begins with its version; none come back. A batch is acknowledged when it was handed over, so
-   * that what waits for a slow node is bounded; that says nothing of it being on a disk. A batch
+   * begins with its version; none come back. Batches are acknowledged after they were handed
+   * over, so that what waits for a slow node is bounded; that says nothing of a disk. A batch
    * that is lost with the stream is not sent again: Raft does that where it matters.
    *
    * @generated from rpc canopy.raft.v1.Raft.Batches
