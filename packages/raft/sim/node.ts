@@ -36,6 +36,12 @@ export interface OpenGroup {
   readonly ended: Readonly<Ended>;
 }
 
+export interface OfflineWork {
+  readonly done: Promise<void>;
+  /** As a crash does. */
+  readonly cutOff: () => void;
+}
+
 export class SimNode {
   readonly name: NodeName;
   readonly #sim: Simulation;
@@ -72,19 +78,46 @@ export class SimNode {
     const { sim, name } = this.#context();
     const { skew } = sim.plan;
     const rate = skew === 0 ? 1 : this.#dice.real(1 - skew, 1 + skew);
-    const life = new Life(
-      name,
-      rate,
-      sim.scheduler,
-      () => sim.touch(this),
-      this.#dice.split(`life ${this.#lives}`),
-    );
+    const life = this.#newLife(rate);
     this.life = life;
-    this.#lives++;
     sim.note(name, "starts");
     life.later(0, "start", () => {
       this.#start(life).catch((error: unknown) => this.#failedToStart(life, error));
     });
+  }
+
+  #newLife(rate: number): Life {
+    const { scheduler } = this.#sim;
+    const dice = this.#dice.split(`life ${this.#lives++}`);
+    return new Life(this.name, rate, scheduler, () => this.#sim.touch(this), dice);
+  }
+
+  /** Does something with what is on the disk of a node that is down, as a command does. */
+  offline(act: (storage: RaftStorage) => Promise<void>): OfflineWork {
+    const life = this.#newLife(1);
+    const work = async (): Promise<void> => {
+      const storage = this.#openStorage(life, this.disk.attach(life), undefined);
+      await storage.start();
+      await act(storage);
+      await storage.stop();
+    };
+    return {
+      done: work(),
+      cutOff: () => {
+        life.end();
+        this.disk.crash();
+      },
+    };
+  }
+
+  /** Takes what is on the disk for what has to be there. */
+  adopt(storage: RaftStorage): void {
+    this.#shadows.clear();
+    for (const [group, { replica, log }] of storage.groups) {
+      const shadow = ReplicaShadow.of(group, replica, this.name, log);
+      this.#shadows.set(`${group}/${replica}`, shadow);
+      this.#sim.invariants(group).adopt(shadow);
+    }
   }
 
   crash(): void {
@@ -155,7 +188,11 @@ export class SimNode {
       alive: true,
       later: (_: number, __: string, run: () => void) => queueMicrotask(run),
     };
-    const storage = this.#openStorage(this.disk.platter().attach(life), life.later);
+    const storage = this.#openStorage(
+      this.life as Life,
+      this.disk.platter().attach(life),
+      life.later,
+    );
     await storage.start();
     for (const shadow of shadows) {
       const found = storage.groups.get(shadow.group);
@@ -169,7 +206,7 @@ export class SimNode {
   async #start(life: Life): Promise<void> {
     const { sim } = this.#context();
     const disk = this.disk.attach(life);
-    const inner = this.#openStorage(disk, undefined);
+    const inner = this.#openStorage(life, disk, undefined);
     const storage = new SpyStorage(inner, this.#observer(life));
     await storage.start();
     if (!life.alive) return;
@@ -227,10 +264,10 @@ export class SimNode {
   }
 
   #openStorage(
+    life: Life,
     disk: ReturnType<SimDisk["attach"]>,
     later: ((ms: number, label: string, run: () => void) => void) | undefined,
   ): RaftStorage {
-    const life = this.life as Life;
     const set = (ms: number, fn: () => void): { cancel: () => void } => {
       later?.(ms, "timer", fn);
       return { cancel: () => undefined };

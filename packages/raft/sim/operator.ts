@@ -30,7 +30,7 @@ export class Operator {
     this.founders = new Founders(sim);
     this.#every(100, () => {
       for (let group = 0; group < sim.plan.groups; group++) {
-        this.founders.look(group, () => this.#newId(group, sim.plan.voters));
+        this.founders.look(group, () => this.newId(group, sim.plan.voters));
       }
     });
     // Whoever lost its disk is replaced, always.
@@ -47,6 +47,17 @@ export class Operator {
 
   isBusy(group: GroupId): boolean {
     return this.#busy.has(group);
+  }
+
+  /** Settles with the answer, or when nobody waits for one any more. */
+  async change(group: GroupId, change: RequestedChange): Promise<void> {
+    const leader = this.#leader(group);
+    if (leader !== undefined) await this.#perform(leader.node, group, [change]);
+  }
+
+  /** Begins any change. */
+  changeAny(group: GroupId): void {
+    this.#change(group);
   }
 
   #every(mean: number, act: () => void): void {
@@ -97,7 +108,7 @@ export class Operator {
   #changes(kind: string, { group, configuration }: GroupStatus): RequestedChange[] {
     const { voters, learners } = configuration;
     const free = this.#sim.nodes.filter((node) => node.isFree(group));
-    const id = (): ReplicaId => this.#newId(group, configuration.highest);
+    const id = (): ReplicaId => this.newId(group, configuration.highest);
     const few = voters.length <= 1;
     const [voter, learner] = [this.#dice.pick(voters), learners[0]];
     const place = free.length > 0 ? this.#dice.pick(free).name : undefined;
@@ -160,7 +171,7 @@ export class Operator {
     const changes: RequestedChange[] = [{ type: "remove", id: lost }];
     const free = this.#sim.nodes.filter((node) => node.isFree(group));
     if (configuration.voters.includes(lost) && free.length > 0) {
-      const id = this.#newId(group, configuration.highest);
+      const id = this.newId(group, configuration.highest);
       changes.push({ type: "addVoter", id, node: this.#dice.pick(free).name });
     }
     if (leader.up) await this.#perform(leader, group, changes);
@@ -231,7 +242,7 @@ export class Operator {
     });
   }
 
-  #newId(group: GroupId, highest: ReplicaId): ReplicaId {
+  newId(group: GroupId, highest: ReplicaId): ReplicaId {
     const id = Math.max(this.#nextId.get(group) ?? 0, highest + 1);
     this.#nextId.set(group, id + 1);
     return id;

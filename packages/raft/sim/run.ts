@@ -1,7 +1,10 @@
 /** From a seed to a verdict. */
 import { Journal } from "./journal.ts";
+import { canDoWithout, eachGroup, every, patienceOf } from "./look.ts";
+import { stable, undisturbed } from "./peace.ts";
 import type { Fault } from "./plan.ts";
 import { planOf } from "./plan.ts";
+import { recovered } from "./recovery.ts";
 import { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
 
@@ -58,8 +61,9 @@ async function act(sim: Simulation): Promise<void> {
       sim.report(new Violation("progress", describe(sim, "to settle")));
     return;
   }
-  await stable(sim);
-  if (sim.failure === undefined) sim.history.check();
+  if (!(await stable(sim))) return;
+  sim.history.check();
+  if (await undisturbed(sim)) await recovered(sim);
 }
 
 /** From here on the network and the disks are as good as the timeouts suppose. */
@@ -119,76 +123,6 @@ async function withoutMinority(sim: Simulation): Promise<boolean> {
   }
   sim.operator.idle = false;
   return sim.failure === undefined;
-}
-
-function canDoWithout(sim: Simulation, gone: readonly string[]): boolean {
-  return eachGroup(sim, (group) => {
-    const status = sim.leaderOf(group)?.status;
-    if (status === undefined || sim.operator.isBusy(group)) return false;
-    const { voters, outgoing, nodes } = status.configuration;
-    if (outgoing.length > 0 || sim.changing(group, status.applied)) return false;
-    const missing = voters.filter((id) => {
-      const member = nodes.get(id);
-      const at = sim.node(member?.name ?? "");
-      const open = at?.groups.get(group);
-      const lost = at?.diskId !== member?.disk;
-      return lost || at === undefined || gone.includes(at.name) || open?.shadow.id !== id;
-    });
-    return missing.length < voters.length / 2;
-  });
-}
-
-/** With all well nobody has a reason to hold another election. */
-async function stable(sim: Simulation): Promise<void> {
-  const { plan, scheduler } = sim;
-  const terms = (): number[] => {
-    const highest: number[] = [];
-    for (const node of sim.nodes) {
-      for (const [group, { handle }] of node.groups) {
-        const { status } = handle;
-        if (isMember(status)) highest[group] = Math.max(highest[group] ?? 0, status.term);
-      }
-    }
-    return highest;
-  };
-  // An election timer that ran before all was well may still end.
-  const timeout = plan.tick * plan.electionTicks;
-  await sim.run(scheduler.now + timeout * 4, () => false);
-  const before = terms().join(" ");
-  await sim.run(scheduler.now + timeout * 4, () => false);
-  const after = terms().join(" ");
-  if (sim.failure !== undefined || before === after) return;
-  sim.report(new Violation("stability", `the groups' terms were ${before} and became ${after}`));
-}
-
-function isMember({
-  replica,
-  configuration,
-}: {
-  replica: number;
-  configuration: { voters: readonly number[]; learners: readonly number[] };
-}): boolean {
-  return configuration.voters.includes(replica) || configuration.learners.includes(replica);
-}
-
-function eachGroup(sim: Simulation, is: (group: number) => boolean): boolean {
-  for (let group = 0; group < sim.plan.groups; group++) if (!is(group)) return false;
-  return true;
-}
-
-/** Election timeouts, and the longest back-offs of storage and snapshots. */
-function patienceOf({ plan }: Simulation): number {
-  return 40 * plan.tick * plan.electionTicks + 25_000;
-}
-
-/** Asked every so many times only. */
-function every(times: number, is: () => boolean): () => boolean {
-  let left = 0;
-  return () => {
-    if (left-- > 0) return false;
-    left = times;
-    return is();
-  };
 }
 
 function describe(sim: Simulation, when: string): string {

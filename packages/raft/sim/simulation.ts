@@ -82,6 +82,11 @@ export class Simulation {
     return this.#groups[group] as GroupInvariants;
   }
 
+  /** From here on, what was before in the group does not count: an operator recovers what is left of it. */
+  forget(group: GroupId): void {
+    this.#groups[group] = new GroupInvariants(group, true);
+  }
+
   node(name: NodeName): SimNode | undefined {
     return this.#byName.get(name);
   }

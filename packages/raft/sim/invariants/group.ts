@@ -48,9 +48,25 @@ export class GroupInvariants {
   readonly #beginnings = new Map<ReplicaId, string>();
   readonly #votes = new Map<Term, Map<ReplicaId, ReplicaId>>();
   #metas: SnapshotMeta[] = [];
+  /** It goes on after an operator's recovery, and what was before need not be so any more. */
+  readonly #recovered: boolean;
 
-  constructor(group: GroupId) {
+  constructor(group: GroupId, recovered = false) {
     this.group = group;
+    this.#recovered = recovered;
+  }
+
+  /** A replica as it is on the disk, with a log that it does not write here. */
+  adopt(replica: ReplicaShadow): void {
+    this.replicas.push(replica);
+    const { log, hardState } = replica.memory;
+    for (let index = log.base + 1; index <= log.last; index++) {
+      const entry = log.at(index);
+      if (entry === undefined) continue;
+      this.#matching(replica, index, entry.term);
+      // By a majority of which little is left.
+      if (index <= hardState.commit) this.committed[index] = { ...entry, inTerm: entry.term };
+    }
   }
 
   /** Who began before never did anything, and is gone. */
@@ -191,6 +207,7 @@ export class GroupInvariants {
 
   onRestore(index: LogIndex, digest: number): void {
     const expected = index === 0 ? 0 : this.#applied.get(index)?.digest;
+    if (expected === undefined && this.#recovered) return;
     if (digest !== expected) {
       const where = `${index} of group ${this.group}`;
       throw new Violation(
@@ -352,9 +369,11 @@ export class GroupInvariants {
     this.committed[entry.index] = { ...entry, inTerm: now.term };
     this.counts.commits++;
     const has = (id: ReplicaId): boolean =>
-      this.replicas.some(
-        (other) => other.id === id && other.durable.log.at(entry.index)?.sum === entry.sum,
-      );
+      this.replicas.some(({ id: other, durable: { log } }) => {
+        // A snapshot from before a recovery stands for what was committed then.
+        const covered = this.#recovered && entry.index <= log.base;
+        return other === id && (covered || log.at(entry.index)?.sum === entry.sum);
+      });
     // Another may have counted under a configuration that this one does not have yet, or no more.
     const configurations = [before?.configuration, now.configuration, ...this.#known.slice(-2)];
     if (!this.#quorum(configurations, has)) {
@@ -373,7 +392,7 @@ export class GroupInvariants {
     }
     if (at === undefined || at < log.base || now.configuration.voters.length === 0) return;
     if (at === log.base) at = this.changeBefore(at);
-    const text = configurationText(now.configuration);
+    const text = this.#text(now.configuration);
     const known = this.#configurations.get(at);
     if (known === undefined) {
       this.#configurations.set(at, text);
@@ -393,6 +412,11 @@ export class GroupInvariants {
     return 0;
   }
 
+  /** Survivors may know of ids that were given away and came to nothing, each of others. */
+  #text(configuration: Configuration): string {
+    return configurationText(this.#recovered ? { ...configuration, highest: 0 } : configuration);
+  }
+
   #checkMetas(replica: ReplicaShadow): void {
     if (this.#metas.length === 0) return;
     const metas = this.#metas;
@@ -405,7 +429,7 @@ export class GroupInvariants {
         this.#fail("state-machine safety", replica, `snapshot at ${index} has term ${terms}`);
       }
       const known = this.#configurations.get(this.changeBefore(index));
-      const text = configurationText(configuration);
+      const text = this.#text(configuration);
       if (known !== undefined && known !== text) {
         const detail = `snapshot at ${index} has ${text} instead of ${known}`;
         this.#fail("one configuration per index", replica, detail);

@@ -64,6 +64,20 @@ export class ReplicaShadow {
     this.durable = fresh();
   }
 
+  /** Of a replica of which nothing is known but what is on its disk. */
+  static of(group: GroupId, id: ReplicaId, node: string, recovered: RecoveredLog): ReplicaShadow {
+    const { snapshot, entries, prevTerm, hardState } = recovered;
+    const shadow = new ReplicaShadow(group, id, node, snapshot);
+    const first = entries[0];
+    const log =
+      first === undefined
+        ? new ShadowLog(snapshot.index, snapshot.term)
+        : new ShadowLog(first.index - 1, prevTerm, entries.map(shadowOf));
+    shadow.created = true;
+    shadow.restart({ hardState, log });
+    return shadow;
+  }
+
   get name(): string {
     return `${this.node} (replica ${this.id} of group ${this.group})`;
   }

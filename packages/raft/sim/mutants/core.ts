@@ -27,6 +27,43 @@ export const coreMutants: readonly Mutant[] = [
     replace: "  state.vote = state.id;\n  recordVote(state, state.id, true);\n",
   },
   {
+    name: "term and vote are written in two steps",
+    file: "core/core.ts",
+    find: "    this.#written = hardState;\n",
+    replace:
+      "    const later = hardState.term > this.#written.term;\n" +
+      "    this.#written = { ...hardState };\n" +
+      "    if (later) Object.assign(hardState, { vote: 0 });\n",
+  },
+  {
+    name: "a candidate asks for votes before its term is written",
+    file: "core/candidate.ts",
+    find: 'const out = type === "vote" ? state.waiting : state.messages;',
+    replace: "const out = state.messages;",
+  },
+  {
+    name: "a campaign begins without a pre-vote",
+    file: "core/candidate.ts",
+    find: "if (force) becomeCandidate(state, true);",
+    replace: "if (state.role !== undefined) becomeCandidate(state, force);",
+  },
+  {
+    name: "who hears from a leader takes part in an election",
+    file: "core/vote.ts",
+    find: "return request.term > state.term && !request.force && inLease(state);",
+    replace: "return request.term < state.term && inLease(state);",
+  },
+  {
+    name: "a change of members is in force when the leader has it in its log, and stays when it is overwritten",
+    file: "core/leader.ts",
+    find: "  state.pendingChange = append(state, EntryKind.Configuration, encodeChange(change));\n",
+    replace:
+      "  state.pendingChange = append(state, EntryKind.Configuration, encodeChange(change));\n" +
+      "  const changed = changeConfiguration(state.configuration, change);\n" +
+      "  if (changed.ok) state.configuration = changed.configuration;\n" +
+      "  followMembers(state, true);\n",
+  },
+  {
     name: "an entry of an older term is committed by counting (figure 8)",
     file: "core/leader.ts",
     find: "if (index <= before || log.termAt(index) !== state.term) return;",

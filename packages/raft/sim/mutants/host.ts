@@ -89,6 +89,13 @@ export const hostMutants: readonly Mutant[] = [
     replace: "if (this.#asksAt !== undefined) return true;",
   },
   {
+    name: "who was removed is not told when it asks for votes",
+    file: "host/reception.ts",
+    find: "if (asksForVote && wasRemoved(core.configuration, message.from)) {",
+    replace:
+      "if (asksForVote && wasRemoved(core.configuration, message.from) && message.to === 0) {",
+  },
+  {
     name: "answers are sent before the write they speak of",
     file: "host/group.ts",
     find: "if (write === 0) for (const message of afterWrite)",
