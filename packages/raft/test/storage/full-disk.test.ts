@@ -1,14 +1,13 @@
 import { join } from "node:path";
-import { waitFor } from "@canopy/testkit";
+import { SmallDisk, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { BEGINNING, entry, groupWrite, meta, open } from "./harness.ts";
-import { smallDisk } from "./small-disk.ts";
 
 const SIZE = 4 * 1024 * 1024;
 
 test("a full disk: everything given is kept and written when there is room; a start in between works", async (context) => {
-  const disk = await smallDisk(SIZE);
-  if (disk === undefined) return context.skip();
+  if (!SmallDisk.canMount()) return context.skip("a tmpfs can't be mounted");
+  const disk = await SmallDisk.mount(SIZE);
   const directory = join(disk.path, "raft");
   const options = { segmentBytes: 128 * 1024 };
   let storage = await open(directory, options);
@@ -22,7 +21,7 @@ test("a full disk: everything given is kept and written when there is room; a st
     storage.write(groupWrite(parts), () => done++);
   };
   for (let round = 0; round < 4; round++) {
-    const empty = await disk.fill(10_000 + round * 50_000);
+    await disk.fill(10_000 + round * 50_000);
     await waitFor(() => {
       // What is allocated already is filled first.
       for (let i = 0; i < 30; i++) give();
@@ -41,7 +40,7 @@ test("a full disk: everything given is kept and written when there is room; a st
       given = done = log.entries.at(-1)?.index ?? 0;
       give();
     }
-    await empty();
+    await disk.makeRoom();
     await waitFor(() => done === given);
     expect(lost).toBe(0);
     expect(storage.failing).toBeUndefined();

@@ -1,7 +1,7 @@
 /** A group of which the majority is lost for good: what `canopy raft recover` leaves is a group that works. */
 import { join } from "node:path";
 import { silentLogger } from "@canopy/base";
-import { FakeTime, tempDir, waitFor } from "@canopy/testkit";
+import { FakeTime, SmallDisk, tempDir, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { ReplicatedMachine } from "../../src/host/machine.ts";
 import { openStorage, type RaftStorage, type SnapshotMeta } from "../../src/index.ts";
@@ -10,7 +10,6 @@ import { Cluster, type TestNode } from "../host/cluster.ts";
 import { ListMachine } from "../host/list-machine.ts";
 import { BEGINNING, entries, meta, open, run, write } from "./harness.ts";
 import { MemoryDisk } from "./memory-disk.ts";
-import { smallDisk } from "./small-disk.ts";
 
 const LINES = ["a", "b", "c"];
 
@@ -157,19 +156,19 @@ describe("a recovery that is cut off", () => {
   });
 
   test("by a full disk: the command ends with 2", async (context) => {
-    const disk = await smallDisk(1024 * 1024);
-    if (disk === undefined) return context.skip();
+    if (!SmallDisk.canMount()) return context.skip("a tmpfs can't be mounted");
+    const disk = await SmallDisk.mount(1024 * 1024);
     const directory = join(disk.path, "raft");
     const storage = await open(directory);
     await storage.create(0, 1, meta(1, 1));
     await write(storage, { entries: entries(2, 6, 1) });
     await storage.stop();
     const recover = ["recover", directory, "--group", "0", "--keep", "1", "--yes"];
-    const empty = await disk.fill(0);
+    await disk.fill(0);
     const { code, err } = await run(...recover);
     expect(code).toBe(2);
     expect(err).toMatch(/canopy raft: the log can't be written: ENOSPC.*; do it again/);
-    await empty();
+    await disk.makeRoom();
     expect(await run(...recover)).toMatchObject({ code: 0 });
   });
 });
