@@ -9,6 +9,8 @@ import { tempDir } from "./temp-dir.ts";
 
 const run = promisify(execFile);
 const PIECE: number = 1 << 20;
+const MOUNT = "/bin/mount";
+const UNMOUNT = "/bin/umount";
 
 /** A disk of its own, in memory, that can be filled and emptied. */
 export class SmallDisk {
@@ -25,8 +27,8 @@ export class SmallDisk {
     if (process.getuid?.() !== 0) return false;
     const path = mkdtempSync(join(tmpdir(), "canopy-test-"));
     try {
-      execFileSync("mount", mountOf(PIECE, path), { stdio: "ignore" });
-      execFileSync("umount", [path]);
+      execFileSync(MOUNT, mountOf(PIECE, path), { stdio: "ignore" });
+      execFileSync(UNMOUNT, [path]);
       return true;
     } catch (error) {
       if (process.env["CI"] === "true") throw error;
@@ -38,8 +40,8 @@ export class SmallDisk {
 
   static async mount(bytes: number, scope: Scope = testScope()): Promise<SmallDisk> {
     const path = await tempDir(scope);
-    await run("mount", mountOf(bytes, path));
-    scope.defer(() => run("umount", ["--lazy", path]));
+    await run(MOUNT, mountOf(bytes, path));
+    scope.defer(() => run(UNMOUNT, ["--lazy", path]));
     return new SmallDisk(path);
   }
 
