@@ -35,12 +35,16 @@ export default defineConfig({
           group === "packages" ? name : `service-${name}`,
           `${group}/${name}`,
           withProcesses.includes(name) ? ["src/**/*.test.ts"] : beside,
+          name === "rpc" ? { exclude: ["test/processes/**"] } : {},
         ),
       ),
       project("scripts", "scripts", ["**/*.test.ts"]),
       project("processes", "services/standalone", ["test/**/*.test.ts"], {
         testTimeout: 60_000,
         hookTimeout: 60_000,
+      }),
+      project("processes-rpc", "packages/rpc", ["test/processes/**/*.test.ts"], {
+        testTimeout: 60_000,
       }),
       // It takes all cores, so it comes when the others have ended.
       project("processes-bench", "packages/bench", ["test/**/*.test.ts"], {

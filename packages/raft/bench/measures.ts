@@ -66,7 +66,12 @@ async function spread(nodes: Nodes, groups: number): Promise<void> {
 }
 
 /** Proposals are made in the process that leads, as a service does that has Raft under it. */
-export function throughput(groups: number, inflight: number, ms: number): Promise<Throughput> {
+export function throughput(
+  groups: number,
+  inflight: number,
+  ms: number,
+  nodesOptions: Partial<NodesOptions> = {},
+): Promise<Throughput> {
   return withNodes(async (nodes) => {
     await nodes.open(groups);
     await spread(nodes, groups);
@@ -86,7 +91,7 @@ export function throughput(groups: number, inflight: number, ms: number): Promis
       p99: Math.max(...results.map((result) => result.p99)),
       refused: sum((result) => result.others),
     };
-  });
+  }, nodesOptions);
 }
 
 /** The share of a core that each process takes while all its groups sleep. */

@@ -13,6 +13,7 @@ import {
   type RaftHost,
   type RaftStorage,
   type ReadAnswer,
+  type Transport,
 } from "../src/index.ts";
 import { serveCalls } from "./calls.ts";
 import { type LoadOptions, type LoadResult, load } from "./load.ts";
@@ -28,7 +29,15 @@ export interface StartParams {
   readonly tick: number;
   readonly snapshotEvery: number;
   readonly keepTail: number;
+  /** A module with a {@link MakeTransport} named `makeTransport`; undefined: TCP. */
+  readonly transport?: string;
 }
+
+/** `peers`: the ports of the other nodes on the loopback interface. */
+export type MakeTransport = (
+  node: NodeName,
+  peers: ReadonlyMap<NodeName, number>,
+) => Transport & { readonly port: number };
 
 export interface OpenParams {
   readonly group: number;
@@ -55,7 +64,7 @@ async function start(given: StartParams): Promise<{ port: number; recovered: num
   const { node, directory, tick, snapshotEvery, keepTail } = given;
   storage = openStorage({ directory, logger: stderrLogger });
   await storage.start();
-  const transport = new TcpTransport(node, peers);
+  const transport = await transportOf(given);
   host = createHost({
     node,
     storage,
@@ -75,6 +84,12 @@ async function start(given: StartParams): Promise<{ port: number; recovered: num
   });
   await host.start();
   return { port: transport.port, recovered: performance.now() - began };
+}
+
+async function transportOf({ node, transport }: StartParams): Promise<ReturnType<MakeTransport>> {
+  if (transport === undefined) return new TcpTransport(node, peers);
+  const { makeTransport } = (await import(transport)) as { makeTransport: MakeTransport };
+  return makeTransport(node, peers);
 }
 
 async function open(given: readonly OpenParams[]): Promise<void> {
