@@ -61,6 +61,8 @@ export type ControlErrorCode =
   | "ended"
   /** Nothing was done; try again. */
   | "unavailable"
+  /** Of a renewal: the lease is not extended, as the member obeys nothing newer. Watch elsewhere, perhaps. */
+  | "behind"
   /** It may be done later, or never. Every call may be repeated. */
   | "indeterminate"
   /** The request can't be granted; the message says why and what to do. */
@@ -86,9 +88,8 @@ export class ControlError extends Error {
 export interface Control {
   join(request: JoinRequest): Promise<Joined>;
   /**
-   * Settles when the lease is extended, counted from when this was sent. Rejects with `ended`, and with
-   * `unavailable` while the member is too far behind with what it has to obey; what it says to have
-   * acknowledged counts all the same.
+   * Settles when the lease is extended, counted from when this was sent. What the member says to have
+   * acknowledged counts also where it is not.
    */
   renew(renewal: Renewal): Promise<void>;
   /** A planned end: at once, as its lease's end would do it. Does nothing for who has ended. */

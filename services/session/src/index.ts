@@ -1,3 +1,8 @@
+export {
+  type ControlService,
+  type ControlServiceOptions,
+  createControlService,
+} from "./control/service.ts";
 export { stampRecord } from "./record-stamp.ts";
 export {
   createSessionService,
