@@ -69,6 +69,11 @@ export interface Push {
    * {@link STORED_BEFORE}.
    */
   readonly offsets: readonly Offset[];
+  /**
+   * Transient sessions, and QoS 0, have had these already, when they were not stored: only readers of
+   * durable sessions need them. Never said by a store process itself.
+   */
+  readonly readersOnly?: boolean;
 }
 
 /** One message for one member of a shared subscription. Valid during the call only. */
@@ -116,6 +121,11 @@ export interface ShardPeer {
   notTaken(batch: PublishBatch, reason: NotTaken): void;
   push(push: Push): void;
   dispatch(message: Dispatch): void;
+  /**
+   * Pushes of this shard may not have come: it has another owner or epoch, or its owner was out of
+   * reach. Readers have to read anew. Never said by a store process itself.
+   */
+  ownerChanged?(shard: number): void;
 }
 
 export interface InterestChange {
@@ -237,6 +247,12 @@ export interface Shards {
    */
   resume(gateway: number, shard: number, epoch: number, seq: number): void;
   publish(batch: PublishBatch): void;
+  /**
+   * Nobody waits for this message any more, and it must not be given to another owner, since its
+   * session goes elsewhere. Its answer comes nevertheless: the owner's, or an error as soon as the owner
+   * that may have it owns the shard no more. Absent where batches are never given again.
+   */
+  withdraw?(batch: PublishBatch, index: number): void;
   /** Pushes and dispatches up to this number are with the sessions that they are for. */
   acknowledged(gateway: number, number: number): void;
   /**
@@ -269,6 +285,12 @@ export interface Shards {
     keep: readonly { readonly shard: number; readonly offset: Offset }[],
     returned: readonly Returned[],
   ): void;
+  /**
+   * What was dispatched to a member and it has not finished, of stored messages of the shard: by this
+   * process over an earlier attachment, or by an earlier owner. Said behind join() and before known() of
+   * the change that made this process the owner: dispatching begins with what nobody has.
+   */
+  holds?(gateway: number, member: number, shard: number, offsets: readonly Offset[]): void;
   /** A dispatched message of QoS ≥ 1 is finished; offset 0 for one that was not stored. */
   settle(gateway: number, member: number, shard: number, offset: Offset): void;
   /**
@@ -277,4 +299,6 @@ export interface Shards {
    */
   settleDurably(filter: string, shard: number, offset: Offset): Promise<void>;
   counts(): ShardCounts;
+  /** Counts are those of other processes, some time ago: a 0 means nothing. */
+  readonly countsLag?: boolean;
 }
