@@ -6,6 +6,7 @@
 import type { ReplicaId } from "../src/core/types.ts";
 import {
   carryOut,
+  MOST_KEPT,
   planRecovery,
   RecoverError,
   type RecoverPlan,
@@ -18,8 +19,6 @@ import type { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
 
 const SHARE = 0.25;
-/** Replicas that are kept: with more, a majority of them could go on without what another has as committed. */
-const KEPT = 2;
 
 interface Survivor {
   readonly node: SimNode;
@@ -39,6 +38,7 @@ export async function recovered(sim: Simulation): Promise<boolean> {
   }
   for (const node of left) await repair(sim, dice, node, survivors);
   if (sim.failure !== undefined) return false;
+  sim.down = false;
   for (const node of sim.nodes) node.boot();
   for (const [group, kept] of survivors) {
     if (kept.length > 0 && !(await works(sim, dice, group, kept))) return false;
@@ -46,26 +46,41 @@ export async function recovered(sim: Simulation): Promise<boolean> {
   return sim.failure === undefined;
 }
 
-/** Logs differ when it comes, and a change of members may be under way. */
+/**
+ * Logs differ when it comes, as some of those that will be left are cut off before, and a change of
+ * members may be under way.
+ */
 async function disaster(sim: Simulation, dice: Dice): Promise<void> {
-  const { nodes, scheduler } = sim;
+  const { nodes, scheduler, network } = sim;
   sim.note("sim", "a disaster is to come");
+  sim.operator.idle = true;
+  const order = nodes.map((node) => ({ node, by: dice.next() })).sort((a, b) => a.by - b.by);
+  const count = Math.min(dice.between(1, 3), nodes.length - 1);
+  const survivors = order.slice(0, count).map(({ node }) => node);
+  const alone = dice.chance(0.6) ? survivors.slice(dice.between(0, 1)) : [];
   sim.quiet = false;
   for (let group = 0; group < sim.plan.groups; group++) {
     if (dice.chance(0.5)) sim.operator.changeAny(group);
   }
   sim.quiet = true;
-  sim.operator.idle = true;
-  await sim.run(scheduler.now + dice.exponential(20), () => false);
-  for (const node of nodes) if (dice.chance(0.7)) sim.burst(node, dice);
-  await sim.run(scheduler.now + dice.exponential(4), () => false);
-  const survivors = Math.min(dice.between(1, 3), nodes.length - 1);
-  const order = nodes.map((node) => ({ node, by: dice.next() })).sort((a, b) => a.by - b.by);
-  for (const [i, { node }] of order.entries()) {
-    if (i < survivors) node.crash();
+  await sim.run(scheduler.now + dice.exponential(5), () => false);
+  for (const { name } of alone) {
+    for (const other of nodes) {
+      network.cut(name, other.name, true);
+      network.cut(other.name, name, true);
+    }
+  }
+  for (let bursts = dice.between(0, 4); bursts > 0; bursts--) {
+    for (const node of nodes) sim.burst(node, dice);
+    await sim.run(scheduler.now + dice.exponential(10), () => false);
+  }
+  sim.down = true;
+  for (const node of nodes) {
+    if (survivors.includes(node)) node.crash();
     else node.wipe();
     node.assignments.clear();
   }
+  network.heal();
 }
 
 /** What a command that is cut off left is found again by the next; one of them is not cut off. */
@@ -130,13 +145,12 @@ function planned(
 /** The longest logs, of those that know each other. */
 function kept(found: readonly Survivor[]): readonly Survivor[] {
   const kept: Survivor[] = [];
-  const lastTerm = ({ plan }: Survivor): number => plan.entries.at(-1)?.term ?? plan.snapshot.term;
   const order = [...found].sort(
-    (a, b) => lastTerm(b) - lastTerm(a) || b.plan.lastIndex - a.plan.lastIndex,
+    ({ plan: a }, { plan: b }) => b.lastTerm - a.lastTerm || b.lastIndex - a.lastIndex,
   );
   const knows = (a: Survivor, b: Survivor): boolean => a.plan.before.nodes.has(b.plan.replica);
   for (const one of order) {
-    if (kept.length >= KEPT) break;
+    if (kept.length >= MOST_KEPT) break;
     if (kept.every((other) => knows(one, other) && knows(other, one))) kept.push(one);
   }
   return kept;

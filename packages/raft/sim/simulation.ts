@@ -42,6 +42,8 @@ export class Simulation {
   failure: Violation | undefined;
   /** Clients and operators ask for nothing new. */
   quiet = false;
+  /** Nobody starts a node. */
+  down = false;
   readonly #dice: Dice;
   readonly #groups: GroupInvariants[] = [];
   readonly #byName = new Map<NodeName, SimNode>();
@@ -117,7 +119,7 @@ export class Simulation {
 
   restartLater(node: SimNode, ms: number): void {
     this.scheduler.after(ms, "start", () => {
-      if (!node.up) {
+      if (!node.up && !this.down) {
         this.counts.restarts++;
         node.boot();
       }

@@ -377,16 +377,29 @@ describe("membership", () => {
   });
 
   test("wiped disk rejoins under its old id: ids are not given again", () => {
-    const first = changeConfiguration(configurationOf([1, 2, 3]), {
-      changes: [{ type: "remove", id: 3 }],
-    });
-    if (!first.ok) throw new Error(first.message);
+    const cluster = new Cluster([1, 2, 3]);
+    const { core } = cluster.elect(1);
+    core.proposeConfiguration({ changes: [{ type: "remove", id: 3 }] });
+    cluster.settle();
     for (const type of ["addVoter", "addLearner"] as const) {
-      const again = changeConfiguration(first.configuration, {
-        changes: [{ type, id: 3, node: "n3", disk: 33 }],
+      const changes = [{ type, id: 3, node: "n3", disk: 33 }];
+      expect(core.proposeConfiguration({ changes })).toMatchObject({
+        reason: "invalid",
+        message: "id 3 was given before: new ones are above 3",
       });
-      expect(again).toMatchObject({ ok: false });
     }
+  });
+
+  test("survivors of a recovery know of different ids, and come to different configurations", () => {
+    const change = { changes: [{ type: "addVoter", id: 4, node: "n4", disk: 4 }] } as const;
+    const voters = [3, 4].map((highest) => {
+      const changed = changeConfiguration({ ...configurationOf([1, 2]), highest }, change);
+      return changed.ok ? changed.configuration.voters : changed.message;
+    });
+    expect(voters).toEqual([
+      [1, 2, 4],
+      [1, 2, 4],
+    ]);
   });
 
   test("a replica without members takes the changes in the log for the whole configuration", () => {

@@ -1,6 +1,6 @@
 /** Figure 2, rules for leaders. */
 import { ENTRY_OVERHEAD, entryBytes } from "./log.ts";
-import { changeConfiguration, encodeChange, membersOf } from "./membership.ts";
+import { changeConfiguration, encodeChange, idsGivenBefore, membersOf } from "./membership.ts";
 import type { Proposed, Refusal } from "./port.ts";
 import { Progress } from "./progress.ts";
 import { isJoint, isVoter, quorumValue, voteResult } from "./quorum.ts";
@@ -112,6 +112,8 @@ export function proposeConfiguration(state: State, change: ConfigurationChange):
   if (state.pendingChange > state.log.applied) return refuse("pendingChange");
   const leaves = change.changes.length === 0;
   if (isJoint(state.configuration) && !leaves) return refuse("pendingChange", "it is joint");
+  const given = idsGivenBefore(state.configuration, change);
+  if (given !== undefined) return refuse("invalid", given);
   const changed = changeConfiguration(state.configuration, change);
   if (!changed.ok) return refuse("invalid", changed.message);
   return { ok: true, index: appendChange(state, change), term: state.term };

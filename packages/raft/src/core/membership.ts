@@ -8,6 +8,7 @@ import type {
   MemberChange,
   ReplicaId,
 } from "./types.ts";
+import { NONE } from "./types.ts";
 
 export type Changed =
   | { readonly ok: true; readonly configuration: Configuration }
@@ -45,6 +46,19 @@ export function changeConfiguration(
   }
   if (draft.voters.size === 0) return refuse("no voter would be left");
   return { ok: true, configuration: draft.finish() };
+}
+
+/**
+ * Why a leader does not propose it; undefined if nothing is wrong with its ids. It is no matter of the
+ * change itself: survivors of a recovery may know of ids that came to nothing, each of others, and
+ * have to come to the same configuration.
+ */
+export function idsGivenBefore(
+  { highest }: Configuration,
+  { changes }: ConfigurationChange,
+): string | undefined {
+  const given = changes.find((one) => "node" in one && one.id <= highest);
+  return given && `id ${given.id} was given before: new ones are above ${highest}`;
 }
 
 function refuse(message: string): Changed {
@@ -126,8 +140,8 @@ class Draft {
   }
 
   #add(to: Set<ReplicaId>, id: ReplicaId, member: Member): string | undefined {
-    if (!Number.isSafeInteger(id) || id <= this.#from.highest) {
-      return `id ${id} was given before: new ones are above ${this.#from.highest}`;
+    if (!Number.isSafeInteger(id) || id <= NONE || this.#nodes.has(id)) {
+      return `id ${id} can't be added`;
     }
     to.add(id);
     this.#nodes.set(id, member);

@@ -19,11 +19,12 @@ const usage = `Usage: canopy raft inspect [--json] [--frames] DIR
 inspect prints what is in the log and the snapshots of DIR, and what is damaged. It only reads.
 
 recover is for a group of which a majority of the voters is lost for good. On each node that
-survived, while it is stopped, it makes the replicas that are kept the only voters. What only
-lost replicas had is lost.
+is kept, while it is stopped, it makes the replicas that are kept the only voters. What only the
+others had is lost.
 
       --group G    the group's number
-      --keep IDS   all surviving replicas; the same on every surviving node
+      --keep IDS   one or two surviving replicas, those with the newest logs (the higher term, or
+                   of one term the higher index); the same on each of their nodes
       --yes        do it; without it only what would be done is printed
       --json       print as JSON
       --frames     print every frame
@@ -141,13 +142,14 @@ function done({ group, after, term }: RecoverPlan): string {
   return `group ${group}: voters are ${after.voters.join(",")}, term ${term}\n`;
 }
 
-function warning({ group, replica, before, after, commit, lastIndex }: RecoverPlan): string {
+function warning(plan: RecoverPlan): string {
+  const { group, replica, before, after, commit, lastIndex, lastTerm } = plan;
   const members = [...before.voters, ...before.outgoing, ...before.learners];
   const lost = [...new Set(members)].filter((id) => !after.voters.includes(id));
   return [
     `WARNING: group ${group}, replica ${replica}: data may be lost for good.`,
     `  Given up: replicas ${lost.join(", ") || "none"}. What only they had is lost, also where it was acknowledged.`,
-    `  This replica has entries up to ${lastIndex} and knows that those up to ${commit} were committed;`,
+    `  This replica has entries up to ${lastIndex} (term ${lastTerm}) and knows that those up to ${commit} were committed;`,
     "  those behind may be kept though they were never acknowledged, or be lost though they were.",
     "  If one of those given up still runs, or comes back, the group is split in two: stop them,",
     "  and wipe their folders before they are added again under new ids.",

@@ -3,7 +3,7 @@
  * stopped, the survivors are made the only voters.
  *
  * Nothing of the log is declared committed. Configuration entries in it become empty ones, on all
- * survivors alike, so that their logs go on matching; they elect the one with the longest log.
+ * survivors alike, so that their logs go on matching; they elect the one with the newest log.
  */
 import { changeConfiguration, decodeChange } from "../core/membership.ts";
 import {
@@ -17,6 +17,12 @@ import {
 import type { GroupId, RaftStorage, RecoveredGroup } from "../storage/port.ts";
 import { rewriteSnapshot } from "../storage/rewrite.ts";
 
+/**
+ * Two elect the one with the newer log, which has everything that either knows to be committed. Of
+ * three, two could elect each other, and the third has applied more.
+ */
+export const MOST_KEPT = 2;
+
 /** What was asked for can't be done. */
 export class RecoverError extends Error {
   override readonly name = "RecoverError";
@@ -28,6 +34,7 @@ export interface RecoverPlan {
   readonly before: Configuration;
   readonly after: Configuration;
   readonly lastIndex: number;
+  readonly lastTerm: number;
   readonly commit: number;
   readonly term: number;
   readonly snapshot: SnapshotMeta;
@@ -46,6 +53,12 @@ export function planRecovery(
     throw new RecoverError(`there is no group ${group} here; groups: ${known}`);
   }
   const { replica, log } = recovered;
+  if (new Set(keep).size > MOST_KEPT) {
+    throw new RecoverError(
+      `keep one or two replicas, those with the newest logs: of ${keep.length}, a majority could go on ` +
+        "without what another knows to be committed; wipe the rest, and add it under new ids",
+    );
+  }
   if (!keep.includes(replica)) {
     throw new RecoverError(`replica ${replica}, which is on this node, is not among those kept`);
   }
@@ -67,6 +80,7 @@ export function planRecovery(
     before,
     after,
     lastIndex: Math.max(last?.index ?? 0, log.snapshot.index),
+    lastTerm: Math.max(last?.term ?? 0, log.snapshot.term),
     commit: log.hardState.commit,
     term: Math.max(log.hardState.term, last?.term ?? 0) + 1,
     snapshot: { ...log.snapshot, configuration: after },

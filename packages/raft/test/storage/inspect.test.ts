@@ -188,6 +188,7 @@ describe("recover", () => {
 
   test.each([
     [["--group", "0", "--keep", "2,3"], /replica 1, which is on this node, is not among/],
+    [["--group", "0", "--keep", "1,2,4"], /keep one or two replicas/],
     [["--group", "0", "--keep", "1,9"], /replica 9 is not a member/],
     [["--group", "5", "--keep", "1"], /no group 5 here; groups: 0/],
     [["--group", "x", "--keep", "1"], /--group takes a number/],
