@@ -35,7 +35,14 @@ const ANONYMOUS: Identity = { user: undefined };
 const EMPTY = Buffer.alloc(0);
 
 /** Why nothing is read from the client. */
-const HOLD = { protocol: 1, subscriptions: 2, output: 4 } as const;
+const HOLD = { protocol: 1, subscriptions: 2, output: 4, turn: 8 } as const;
+
+/**
+ * What one client may bring in one turn, in packets that cost something and in bytes: a read brings
+ * 64 KiB, and a socket with more is read again up to 32 times before any other.
+ */
+const SLICE = 256;
+const SLICE_BYTES = 256 * 1024;
 
 /**
  * One client's connection: the socket on one side, the protocol ({@link Connection}) in the middle,
@@ -76,6 +83,10 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
   #holds = 0;
   /** What waited to be written when the keep alive had run out during a hold for output. */
   #backlogBefore = Number.POSITIVE_INFINITY;
+  /** The turn that it had packets in last, and what it brought there. */
+  #turn = 0;
+  #packets = 0;
+  #bytes = 0;
   #lastTopic: Topic | undefined = undefined;
   #onSettled: (() => void) | undefined = undefined;
 
@@ -118,8 +129,11 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
     if (this.ended) return;
     this.gateway.counters.bytesReceived += chunk.length;
     if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;
+    if (this.#turn !== this.gateway.turn) this.#newTurn();
+    this.#bytes += chunk.length;
+    if (this.#bytes > SLICE_BYTES) this.#rest();
     this.#decode(chunk);
-    this.gateway.passOnMuch();
+    this.gateway.passOn();
   }
 
   drained(): void {
@@ -185,6 +199,7 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
     this.gateway.counters.packetsSent++;
     this.output.append(bytes);
     this.touch();
+    this.#count();
   }
 
   /** Its Maximum Packet Size leaves no room for its CONNACK, without which it would wait for ever. */
@@ -239,10 +254,36 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
       return;
     }
     if (before === 0 || this.#holds !== 0) return;
-    this.transport.resume();
     // time that the broker did not read does not count
     if (this.#keepAlive > 0) this.timeout.deadline = this.gateway.clock.now() + this.#keepAlive;
     if (!this.ended) this.#decode(undefined);
+    // what was kept may be more than it may bring now
+    if (this.#holds === 0) this.transport.resume();
+  }
+
+  /** A packet that costs something. */
+  #count(): void {
+    if (this.#turn !== this.gateway.turn) this.#newTurn();
+    if (++this.#packets >= SLICE) this.#rest();
+  }
+
+  #newTurn(): void {
+    this.#turn = this.gateway.turn;
+    this.#packets = 0;
+    this.#bytes = 0;
+  }
+
+  /** It has had its slice of this turn: the others are next. */
+  #rest(): void {
+    if ((this.#holds & HOLD.turn) !== 0 || this.ended) return;
+    this.#hold(HOLD.turn, true);
+    this.gateway.rest(this);
+  }
+
+  /** Another turn has begun. */
+  goOn(): void {
+    this.#hold(HOLD.turn, false);
+    this.gateway.passOn();
   }
 
   keepAlive(timeoutMs: number): void {
@@ -280,6 +321,7 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
     counters.publishReceived++;
     counters.publishBytesReceived += view.payloadEnd - view.payloadStart;
     this.gateway.publisher.add(this, view, topic, slot);
+    this.#count();
   }
 
   forget(packetId: number): void {

@@ -1,7 +1,6 @@
 import type { Authenticator, Authorizer } from "@canopy/auth";
 import {
   type Clock,
-  Deque,
   type Lifecycle,
   type Logger,
   type Random,
@@ -32,15 +31,13 @@ import { Interests } from "./session/interests.ts";
 import { notHere } from "./session/release.ts";
 import { SystemTopics } from "./system.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
+import { Writes } from "./writes.ts";
 
 /** How often timers of connections are looked at, in ms. */
 const TICK = 250;
-/** How long a turn may write to sockets before it leaves the rest to the next, in ms. */
-const WRITE_SLICE = 4;
-/** Messages gathered from which they are passed on before the turn's end. */
+/** Messages gathered from which they are passed on before the turn's end, and the time, in ms. */
 const MUCH = 256;
-/** Sockets written between two looks at the clock. */
-const WRITES_PER_LOOK = 32;
+const LONG = 1;
 
 /**
  * The gateway: terminates MQTT, one {@link Client} per connection. Work is gathered during a turn of
@@ -73,6 +70,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly listeners: Listeners;
   incarnation = 0;
   stopped = false;
+  /** Number of the turn at hand. */
+  turn = 1;
   /** Wall clock of this turn, ms since 1970: when its messages were accepted. */
   wall = 0;
   readonly clients: Set<Client> = new Set();
@@ -81,15 +80,15 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly #random: Random;
   readonly #view = new RecordView();
   readonly #pauses = new Map<Timer, () => void>();
-  #dirty: Client[] = [];
-  /** Outputs that a turn had no time for. */
-  readonly #late = new Deque<Client>();
+  readonly #writes: Writes = new Writes(this);
+  /** Clients that have had their slice of this turn. */
+  #resting: Client[] = [];
   #scheduled = false;
   #backlog = 0;
   #pushed = 0;
-  /** Live traffic when outputs were written last. */
-  #liveBefore = 0;
   #ticker: Timer | undefined = undefined;
+  /** For the next turn, where nothing else may bring one. */
+  #alarm: Timer | undefined = undefined;
   #members = 0;
   #opens = 0;
   readonly #incarnationGiven: () => number;
@@ -146,6 +145,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.stopped = true;
     this.progress.stop();
     this.#ticker?.cancel();
+    this.#alarm?.cancel();
     for (const [timer, go] of this.#pauses) {
       timer.cancel();
       go();
@@ -265,23 +265,26 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   /** Grows in every turn that has live traffic. */
   get liveTraffic(): number {
-    return this.counters.publishReceived + this.#pushed;
+    return this.counters.publishReceived + this.#pushed + this.#writes.liveTraffic;
   }
 
   markDirty(client: Client): void {
     client.dirty = true;
-    this.#dirty.push(client);
+    this.#writes.add(client);
     this.schedule();
   }
 
   /**
    * In a busy turn the first messages need not wait until all sockets have been read: a batch has
-   * saved by then what it can save. Not while outputs wait for their slice of a turn.
+   * saved by then what it can save. Nor need few of them wait for thousands of acknowledgements.
    */
-  passOnMuch(): void {
-    if (this.publisher.gathered < MUCH || this.#late.size > 0 || this.stopped) return;
-    this.publisher.flush();
-    this.#writeOutputs();
+  passOn(): void {
+    const { publisher } = this;
+    if (!publisher.hasOpen || this.stopped) return;
+    const isMuch = publisher.gathered >= MUCH && !this.#writes.isLate;
+    if (!isMuch && this.clock.now() - publisher.since < LONG) return;
+    publisher.flush();
+    this.#writes.flushNew();
   }
 
   #endTurn(): void {
@@ -291,49 +294,36 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.interests.flush();
     this.reads.flush();
     this.deliveries.flush();
-    this.#writeOutputs();
+    this.#writes.flush();
     this.#scheduled = false;
     // an answer within the turn may have let a client go on whose packets were held back
-    if (this.publisher.hasOpen || this.#late.size > 0 || this.reads.isWaiting) this.schedule();
+    if (this.publisher.hasOpen || this.#writes.isLate) this.schedule();
+    this.turn++;
+    if (this.#resting.length > 0) this.#goOn();
+    this.#wakeForReads();
   }
 
-  /**
-   * One write per socket. A turn that has written for long leaves the rest to the next turns, a slice
-   * in each behind what is new there: a fan-out to thousands must not keep the others waiting.
-   */
-  #writeOutputs(): void {
-    const dirty = this.#dirty;
-    const until = this.clock.now() + WRITE_SLICE;
-    let i = 0;
-    do {
-      const end = Math.min(dirty.length, i + WRITES_PER_LOOK);
-      for (; i < end; i++) this.#write(dirty[i] as Client);
-    } while (i < dirty.length && this.clock.now() < until);
-    for (; i < dirty.length; i++) this.#late.push(dirty[i] as Client);
-    dirty.length = 0;
-    this.#countLate();
-    do {
-      for (let left = WRITES_PER_LOOK; left > 0 && this.#late.size > 0; left--) {
-        this.#write(this.#late.shift() as Client);
-      }
-    } while (this.#late.size > 0 && this.clock.now() < until);
+  /** A backlog that waits for its share of the time makes no turns meanwhile. */
+  #wakeForReads(): void {
+    if (this.#alarm !== undefined || this.#scheduled) return;
+    const left = this.reads.timeLeft;
+    if (left === undefined) return;
+    this.#alarm = this.timers.set(left, () => {
+      this.#alarm = undefined;
+      this.schedule();
+    });
   }
 
-  /**
-   * What is left of live traffic is live traffic, until nothing is left; what is left when only
-   * backlogs are read must not hold them back.
-   */
-  #countLate(): void {
-    const { liveTraffic } = this;
-    if (this.#late.size > 0 && liveTraffic !== this.#liveBefore) this.#pushed++;
-    this.#liveBefore = liveTraffic;
+  /** The client is read from again when the others have had their turn. */
+  rest(client: Client): void {
+    this.#resting.push(client);
+    this.schedule();
   }
 
-  #write(client: Client): void {
-    client.dirty = false;
-    client.output.flush();
-    this.countBacklog(client);
-    client.holdForOutput();
+  #goOn(): void {
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const client of resting) client.goOn();
   }
 
   countBacklog(client: Client): void {

@@ -69,8 +69,9 @@ export class Publisher {
   readonly #gateway: Gateway;
   readonly #open: (Batch | undefined)[] = [];
   #opened = 0;
-  /** PUBLISHes since the last flush. */
+  /** PUBLISHes since the last flush, and when the first of them came, monotonic ms. */
   gathered = 0;
+  since = 0;
   readonly #seqs: number[] = [];
   readonly #free: Batch[][] = [];
   /** Handed on and not answered to the end, oldest first. */
@@ -86,7 +87,7 @@ export class Publisher {
     if (batch === undefined) {
       batch = this.#take(shard);
       this.#open[shard] = batch;
-      this.#opened++;
+      if (this.#opened++ === 0) this.since = this.#gateway.clock.now();
       this.#gateway.schedule();
     }
     batch.records.add(view, topic, client.clientIdBytes, this.#gateway.wall);

@@ -8,10 +8,7 @@ const MOST_BESIDE = 256;
  * what is measured; writing to the sockets and the acknowledgements take about twice as much again.
  */
 const PARTS = 11;
-/**
- * Live traffic has ended when there was none for so long, in ms: one turn without it says nothing,
- * since a backlog that waits makes further turns at once.
- */
+/** Live traffic has ended when there was none for so long, in ms: one turn without it says nothing. */
 const QUIET = 5;
 /** What one delivery counts for at most, in ms: a process that stood still meanwhile used no time. */
 const LONGEST = 20;
@@ -50,9 +47,13 @@ export class BacklogShare {
     return this.messages < this.#most;
   }
 
-  /** Nothing may be read because its time has not come. */
-  get isWaiting(): boolean {
-    return this.#most === 0;
+  /**
+   * Time until something may be read, in ms, if there is no live traffic meanwhile; undefined where
+   * no time is waited for.
+   */
+  get timeLeft(): number | undefined {
+    if (this.#most > 0) return undefined;
+    return Math.max(0, Math.min(this.#from, this.#lastLive + QUIET) - this.#clock.now());
   }
 
   /** What was read has been delivered, since then. */

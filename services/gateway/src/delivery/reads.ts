@@ -55,9 +55,9 @@ export class Reads {
     this.#gateway.schedule();
   }
 
-  /** Somebody waits for a backlog's turn: only further turns tell when that has come. */
-  get isWaiting(): boolean {
-    return this.#held.size > 0 && this.#share.isWaiting;
+  /** Time until somebody who waits for a backlog's turn may read, in ms; undefined: nobody waits. */
+  get timeLeft(): number | undefined {
+    return this.#held.size > 0 ? this.#share.timeLeft : undefined;
   }
 
   /** At the end of a turn. */
