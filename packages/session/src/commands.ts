@@ -29,14 +29,22 @@ export interface TickCommand extends Timed {
   readonly type: "tick";
 }
 
-/** A new life of a gateway; the state gives it its number. */
-export interface GatewayUpCommand extends Timed {
-  readonly type: "gateway-up";
+/**
+ * What has changed in the control log since the version that the group knew, up to `version`. One of a
+ * version that it knows does nothing. Numbers are incarnations.
+ */
+export interface MembersCommand extends Timed {
+  readonly type: "members";
+  readonly version: number;
+  readonly gatewaysUp: readonly number[];
+  readonly gatewaysGone: readonly number[];
+  readonly storesUp: readonly number[];
+  readonly storesDown: readonly number[];
 }
 
 /**
- * From the first of these on the gateway opens nothing any more. The sessions it still has are
- * named in batches, by incarnation; those that are not (any more) its own are left alone.
+ * Releases sessions of a gateway that is gone, named by incarnation, in batches; those that are not
+ * (any more) its own are left alone.
  */
 export interface GatewayDownCommand extends Timed {
   readonly type: "gateway-down";
@@ -103,7 +111,7 @@ export interface EndedCleanedCommand extends Timed {
 
 export type Command =
   | TickCommand
-  | GatewayUpCommand
+  | MembersCommand
   | GatewayDownCommand
   | OpenCommand
   | ReleaseCommand

@@ -1,6 +1,6 @@
 /** Bytes to commands: the opposite of encode.ts. */
 import { ByteReader, DecodeError } from "@canopy/base";
-import type { Command, CommandType, SessionKey } from "./commands.ts";
+import type { Command, CommandType, MembersCommand, SessionKey } from "./commands.ts";
 import { COMMAND_VERSION, SEND_RETAINED, TYPE_CODES } from "./encode.ts";
 import { readProgress } from "./encode-progress.ts";
 import { readList, readRetained, readUnfinished, readVector, readWill } from "./encode-values.ts";
@@ -19,40 +19,41 @@ const TYPES: ReadonlyMap<number, CommandType> = new Map(
   Object.entries(TYPE_CODES).map(([type, code]) => [code, type as CommandType]),
 );
 
-/** Throws a DecodeError for bytes that no encoder of this or an earlier version has made. */
+/** Throws a DecodeError for bytes that no encoder of this version has made. */
 export function decodeCommand(bytes: Uint8Array): Command {
   const r = new ByteReader(asBuffer(bytes));
   const version = r.u8();
-  if (version < 1 || version > COMMAND_VERSION) {
-    throw new DecodeError(`command of version ${version}; known up to ${COMMAND_VERSION}`);
+  if (version !== COMMAND_VERSION) {
+    throw new DecodeError(`command of version ${version}; known is ${COMMAND_VERSION}`);
   }
   const code = r.u8();
   const type = TYPES.get(code);
   if (type === undefined) throw new DecodeError(`unknown command ${code}`);
-  const command = readBody(r, type, version, r.varint());
+  const command = readBody(r, type, r.varint());
   r.expectEnd();
   return command;
 }
 
-function readBody(r: ByteReader, type: CommandType, version: number, at: number): Command {
+function readBody(r: ByteReader, type: CommandType, at: number): Command {
   switch (type) {
     case "tick":
-    case "gateway-up":
       return { type, at };
+    case "members":
+      return readMembers(r, at);
     case "gateway-down":
       return { type, at, gateway: r.varint(), sessions: readVector(r) };
     case "open":
-      return { type, at, request: readOpen(r, version) };
+      return { type, at, request: readOpen(r) };
     case "release":
-      return { type, at, request: readRelease(r, version) };
+      return { type, at, request: readRelease(r) };
     case "subscribe":
       return { type, at, heads: readVector(r), requests: readList(r, readSubscribe) };
     case "unsubscribe":
       return { type, at, request: readUnsubscribe(r) };
     case "progress":
-      return { type, at, batch: readProgress(r, version) };
+      return { type, at, batch: readProgress(r) };
     case "deliveries":
-      return { type, at, batch: readList(r, () => readDeliveries(r, version)) };
+      return { type, at, batch: readList(r, readDeliveries) };
     case "expire":
     case "fire-will":
       return { type, at, sessions: readList(r, readKey) };
@@ -77,23 +78,35 @@ function readKey(r: ByteReader): SessionKey {
   return { incarnation: r.varint(), epoch: r.varint() };
 }
 
-function readOpen(r: ByteReader, version: number): OpenRequest {
+function readMembers(r: ByteReader, at: number): MembersCommand {
+  return {
+    type: "members",
+    at,
+    version: r.varint(),
+    gatewaysUp: readVector(r),
+    gatewaysGone: readVector(r),
+    storesUp: readVector(r),
+    storesDown: readVector(r),
+  };
+}
+
+function readOpen(r: ByteReader): OpenRequest {
   const flags = r.u8();
   return {
     cleanStart: (flags & 1) !== 0,
     clientId: r.string(),
     gateway: r.varint(),
-    requestId: version < 3 ? 0 : r.varint(),
+    requestId: r.varint(),
     expiry: r.varint(),
     will: flags & 2 ? readWill(r) : undefined,
     user: flags & 4 ? r.string() : undefined,
   };
 }
 
-function readRelease(r: ByteReader, version: number): ReleaseRequest {
+function readRelease(r: ByteReader): ReleaseRequest {
   const flags = r.u8();
   const expiry = flags & 2 ? r.varint() : undefined;
-  const [progress, ...others] = readProgress(r, version) as [Progress, ...Progress[]];
+  const [progress, ...others] = readProgress(r) as [Progress, ...Progress[]];
   if (progress === undefined || others.length > 0) throw new DecodeError("release of one session");
   return {
     ...progress,
@@ -133,12 +146,12 @@ function readUnsubscribe(r: ByteReader): UnsubscribeRequest {
   };
 }
 
-function readDeliveries(r: ByteReader, version: number): DeliveryChanges {
+function readDeliveries(r: ByteReader): DeliveryChanges {
   return {
     ...readKey(r),
     completed: readVector(r),
     received: readVector(r),
     assigned: readList(r, readUnfinished),
-    retainedAfter: version < 2 ? [] : readRetained(r),
+    retainedAfter: readRetained(r),
   };
 }

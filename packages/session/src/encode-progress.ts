@@ -59,8 +59,7 @@ function writeStrings(w: ByteWriter, strings: readonly string[]): void {
   for (const string of strings) w.string(string);
 }
 
-/** `version`: that of the command. */
-export function readProgress(r: ByteReader, version: number): Progress[] {
+export function readProgress(r: ByteReader): Progress[] {
   const last: Last = new Map();
   let previous = 0;
   return readList(r, () => {
@@ -71,7 +70,7 @@ export function readProgress(r: ByteReader, version: number): Progress[] {
       cursors: readCursors(r, last),
       done: readList(r, () => readDone(r, last)),
       drained: readList(r, readString),
-      retainedAfter: version < 2 ? [] : readRetained(r),
+      retainedAfter: readRetained(r),
       retainedSent: readList(r, readString),
     };
   });

@@ -1,6 +1,6 @@
 /** Commands to bytes: a version, the type, the clock, then the command's own fields. */
 import { ByteWriter } from "@canopy/base";
-import type { Command, CommandType, SessionKey } from "./commands.ts";
+import type { Command, CommandType, MembersCommand, SessionKey } from "./commands.ts";
 import { writeProgress } from "./encode-progress.ts";
 import { writeRetained, writeUnfinished, writeVector, writeWill } from "./encode-values.ts";
 import { OPTION_BITS, packOptions } from "./options.ts";
@@ -16,15 +16,15 @@ import type {
 /**
  * Raised when the meaning of the bytes changes; a decoder refuses newer ones.
  *
- * 2: progress and deliveries say how far retained values were sent.
- * 3: an open has the gateway's number for it.
+ * 3: gateways come with their incarnations, and an open has its gateway's number for it. Nothing
+ * earlier is read: it was before the first release.
  */
 export const COMMAND_VERSION = 3;
 
 /** On disk: numbers are never given a new meaning. */
 export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
   tick: 1,
-  "gateway-up": 2,
+  members: 2,
   "gateway-down": 3,
   open: 4,
   release: 5,
@@ -56,8 +56,9 @@ export function encodeCommand(command: Command): Uint8Array {
 function writeBody(w: ByteWriter, command: Command): void {
   switch (command.type) {
     case "tick":
-    case "gateway-up":
       return;
+    case "members":
+      return writeMembers(w, command);
     case "gateway-down":
       w.varint(command.gateway);
       return writeList(w, command.sessions, writeNumber);
@@ -104,6 +105,14 @@ function writeString(w: ByteWriter, value: string): void {
 function writeKey(w: ByteWriter, key: SessionKey): void {
   w.varint(key.incarnation);
   w.varint(key.epoch);
+}
+
+function writeMembers(w: ByteWriter, command: MembersCommand): void {
+  w.varint(command.version);
+  writeVector(w, command.gatewaysUp);
+  writeVector(w, command.gatewaysGone);
+  writeVector(w, command.storesUp);
+  writeVector(w, command.storesDown);
 }
 
 function writeOpen(w: ByteWriter, request: OpenRequest): void {

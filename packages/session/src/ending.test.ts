@@ -129,7 +129,7 @@ describe("a transient session", () => {
 describe("gateway down", () => {
   test("releases the gateway's own sessions alone", () => {
     const g = new Group();
-    const other = g.apply({ type: "gateway-up" });
+    const other = g.up();
     const mine = g.open({ clientId: "mine", will: will("w") });
     const moved = g.open({ clientId: "moved" });
     g.release(moved);

@@ -54,7 +54,6 @@ export function gatewayDown(
   gateway: number,
   incarnations: readonly number[],
 ): number {
-  tables.gateways.delete(gateway);
   let released = 0;
   for (const incarnation of incarnations) {
     const session = tables.sessions.get(incarnation);
@@ -70,6 +69,7 @@ export function gatewayDown(
 /** The connection is gone: from here on the will's delay and the expiry run. */
 function disconnect(tables: Tables, session: Session): void {
   tables.setGateway(session, 0);
+  session.requestId = 0;
   sweepDraining(tables, session);
   if (session.expiry === 0) {
     end(tables, session);

@@ -4,6 +4,7 @@ export type { SessionDetails } from "./describe.ts";
 export { type EffectSink, noEffects, type PendingWill } from "./effects.ts";
 export { encodeCommand } from "./encode.ts";
 export type { OpenResult } from "./opening.ts";
+export { groupOf, groupOfIncarnation, type Placement } from "./placement.ts";
 export type * from "./port.ts";
 export { EXPIRY_NEVER, SessionError } from "./port.ts";
 export { restore, SnapshotReader } from "./restore.ts";

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Effects, SHARDS } from "../test/group.ts";
+import { Effects, PLACEMENT, SHARDS } from "../test/group.ts";
 import { Model, type ModelSession } from "../test/model.ts";
 import { FILTERS, Script, scripts } from "../test/script.ts";
 import { decodeCommand } from "./decode.ts";
@@ -14,7 +14,7 @@ test("any commands lead to what the model says, and effects to what the state sa
   fc.assert(
     fc.property(scripts, (steps) => {
       const effects = new Effects();
-      const state = SessionState.create(SHARDS, effects);
+      const state = SessionState.create(PLACEMENT, effects);
       const model = new Model();
       const script = new Script();
       for (const step of steps) {
@@ -38,6 +38,9 @@ function compare(state: SessionState, model: Model, effects: Effects): void {
     ({ incarnation, epoch }) => `${incarnation}/${epoch}`,
   );
   same(wills, model.wills);
+  same(state.version, model.version);
+  same([...state.gateways()], model.gateways);
+  same([...state.stores()], model.stores);
   compareCounts(state, model);
   compareRoutes(state, model, effects);
   compareDeadlines(state, effects);

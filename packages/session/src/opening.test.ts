@@ -67,7 +67,7 @@ describe("open", () => {
   test("a gateway that is down, or was never up, opens nothing", () => {
     const g = new Group();
     expect(g.tryOpen({ gateway: 99 })).toEqual({ status: "refused" });
-    g.down(g.gateway);
+    g.members(g.state.version + 1, { gatewaysGone: [g.gateway] });
     expect(g.tryOpen()).toEqual({ status: "refused" });
     expect(g.state.counts().sessions).toBe(0);
   });
@@ -148,5 +148,27 @@ describe("a will at a reconnect", () => {
     const again = g.open({ will: will("new"), expiry: EXPIRY_NEVER });
     g.release(again);
     expect(g.effects.wills.map(({ record }) => Buffer.from(record).toString())).toEqual(["new"]);
+  });
+});
+
+describe("the same open again", () => {
+  test("is answered as before, whatever was done since, and takes nothing over", () => {
+    const g = new Group();
+    const first = g.open({ requestId: 7 });
+    g.subscribe(first, ["f"]);
+    const again = g.open({ requestId: 7 });
+    expect(again).toMatchObject({ ...first, subscriptions: [{ filter: "f" }] });
+    g.release(again);
+    const second = g.open({ requestId: 8 });
+    expect(second).toMatchObject({ epoch: 2, sessionPresent: true });
+    expect(g.open({ requestId: 8 })).toEqual(second);
+  });
+
+  test("is another gateway's, or a later one of the same gateway, where its number differs", () => {
+    const g = new Group();
+    g.open({ requestId: 7 });
+    expect(g.tryOpen({ requestId: 8 })).toEqual({ status: "held" });
+    expect(g.tryOpen({ requestId: 7, gateway: g.up() })).toEqual({ status: "held" });
+    expect(g.tryOpen({ requestId: 0 })).toEqual({ status: "held" });
   });
 });

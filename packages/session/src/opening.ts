@@ -9,19 +9,16 @@ export type OpenResult =
   | { readonly status: "opened"; readonly opened: Opened }
   /** A gateway has it: it has to release it first. */
   | { readonly status: "held" }
-  /** The gateway is down, or not known. */
+  /** The gateway is gone, or not known. */
   | { readonly status: "refused" };
-
-export function gatewayUp(tables: Tables): number {
-  const gateway = ++tables.lastGateway;
-  tables.gateways.add(gateway);
-  return gateway;
-}
 
 export function open(tables: Tables, request: OpenRequest): OpenResult {
   if (!tables.gateways.has(request.gateway)) return { status: "refused" };
   const found = tables.clients.get(request.clientId);
-  if (found !== undefined && found.gateway !== 0) return { status: "held" };
+  if (found !== undefined && found.gateway !== 0) {
+    if (!isRepeated(found, request)) return { status: "held" };
+    return { status: "opened", opened: opened(found, found.epoch > 1) };
+  }
   const kept = found !== undefined && continues(tables, found, request.cleanStart);
   const session = kept ? found : tables.create(request.clientId, request.expiry > 0);
   tables.change(session);
@@ -30,8 +27,14 @@ export function open(tables: Tables, request: OpenRequest): OpenResult {
   session.expiry = request.expiry;
   session.user = request.user;
   session.will = request.will;
+  session.requestId = request.requestId;
   tables.setGateway(session, request.gateway);
   return { status: "opened", opened: opened(session, kept) };
+}
+
+/** The answer to this very request was lost: only the first opening of an incarnation is a new session's. */
+function isRepeated(session: Session, { gateway, requestId }: OpenRequest): boolean {
+  return session.gateway === gateway && requestId !== 0 && session.requestId === requestId;
 }
 
 /** Whether the session goes on [MQTT-3.1.2-5]; if not, it is ended here. */

@@ -328,7 +328,10 @@ export interface RouteSink {
    * a failure, or to the next owner of its topic's shard. Wills of one session come one after the other.
    */
   publishWill(will: WillPublication): Promise<void>;
-  /** The sessions are no more, and their wills are done: receipts of their incarnations go. */
+  /**
+   * The sessions are no more, and their wills are done: receipts of their incarnations go, also those
+   * that are found in a shard that is being opened.
+   */
   sessionsEnded(incarnations: readonly number[]): Promise<void>;
 }
 
@@ -360,6 +363,6 @@ export interface SessionQueries {
   lowest(asked: readonly QueueShard[]): Promise<readonly (number | undefined)[]>;
   /** Of each, unfinished deliveries of a shared subscription's queue that belong to sessions for good (QoS 2). */
   sharedUnfinished(asked: readonly QueueShard[]): Promise<readonly (readonly number[])[]>;
-  /** Of each, whether the session of this incarnation still exists. */
+  /** Of each, whether the session of this incarnation still exists, or what it left is still to be removed. */
   areLive(incarnations: readonly number[]): Promise<readonly boolean[]>;
 }

@@ -133,7 +133,7 @@ describe("retained values", () => {
     const first = delivery(1, 50, { source: "retained", queue: "t/1" });
     g.deliver(opened, { assigned: [first], retainedAfter: [at("t/1")] });
     g.down(g.gateway, opened);
-    const gateway = g.apply({ type: "gateway-up" });
+    const gateway = g.up();
     expect(g.open({ gateway })).toMatchObject({
       unfinished: [first],
       subscriptions: [

@@ -85,6 +85,7 @@ export class SnapshotReader {
     const session = new Session(clientId, incarnation, (flags & IS_DURABLE) !== 0, tables.zeros);
     session.epoch = r.varint();
     session.gateway = r.varint();
+    if (session.gateway !== 0) session.requestId = r.varint();
     session.expiry = r.varint();
     if (flags & HAS_USER) session.user = r.string();
     if (flags & HAS_WILL) session.will = readWill(r);
@@ -150,14 +151,16 @@ function known<T>(items: readonly T[], index: number): T {
 
 function readHeader(r: ByteReader): Tables {
   const version = r.u8();
-  if (version < 1 || version > SNAPSHOT_VERSION) {
-    throw new DecodeError(`snapshot of version ${version}; known up to ${SNAPSHOT_VERSION}`);
+  if (version !== SNAPSHOT_VERSION) {
+    throw new DecodeError(`snapshot of version ${version}; known is ${SNAPSHOT_VERSION}`);
   }
-  const tables = new Tables(r.varint(), noEffects);
+  const placement = { shards: r.varint(), groups: r.varint(), group: r.varint() };
+  const tables = new Tables(placement, noEffects);
   tables.clock = r.varint();
   tables.lastIncarnation = r.varint();
-  tables.lastGateway = r.varint();
+  tables.version = r.varint();
   for (const gateway of readVector(r)) tables.gateways.add(gateway);
+  for (const store of readVector(r)) tables.stores.add(store);
   return tables;
 }
 

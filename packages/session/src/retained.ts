@@ -25,7 +25,7 @@ export function moveRetained(
 ): void {
   for (const { filter, shard, topic } of positions) {
     const held = heldOf(tables, session, filter);
-    if (held?.retainedUpTo === undefined || shard >= tables.shards) continue;
+    if (held?.retainedUpTo === undefined || shard >= tables.placement.shards) continue;
     held.retainedAfter = { shard, topic };
   }
 }

@@ -112,6 +112,8 @@ export class Session {
   epoch = 0;
   /** Incarnation of the gateway that holds it; 0 = none. */
   gateway = 0;
+  /** That gateway's number for the open that gave it the session; 0 = none. */
+  requestId = 0;
   /** Session Expiry Interval in seconds. */
   expiry = 0;
   user: string | undefined = undefined;

@@ -17,9 +17,10 @@ import type { Tables } from "./tables.ts";
 /**
  * Raised when the meaning of the bytes changes; a reader refuses newer ones.
  *
- * 2: a subscription may say how far its retained values were sent.
+ * 3: gateways and stores as the control log says. Nothing earlier is read: it was before the first
+ * release.
  */
-export const SNAPSHOT_VERSION = 2;
+export const SNAPSHOT_VERSION = 3;
 
 export const HEADER_CHUNK = 1;
 export const SESSIONS_CHUNK = 2;
@@ -148,11 +149,14 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     const t = this.#tables;
     w.u8(HEADER_CHUNK);
     w.u8(SNAPSHOT_VERSION);
-    w.varint(t.shards);
+    w.varint(t.placement.shards);
+    w.varint(t.placement.groups);
+    w.varint(t.placement.group);
     w.varint(t.clock);
     w.varint(t.lastIncarnation);
-    w.varint(t.lastGateway);
+    w.varint(t.version);
     writeVector(w, [...t.gateways]);
+    writeVector(w, [...t.stores]);
     return w.take();
   }
 
@@ -178,6 +182,7 @@ export class Snapshot implements IterableIterator<Uint8Array> {
     w.varint(s.incarnation);
     w.varint(s.epoch);
     w.varint(s.gateway);
+    if (s.gateway !== 0) w.varint(s.requestId);
     w.varint(s.expiry);
     if (s.user !== undefined) w.string(s.user);
     if (s.will !== undefined) writeWill(w, s.will);

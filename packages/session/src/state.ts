@@ -4,7 +4,9 @@ import { deliveries } from "./deliver.ts";
 import { details, type SessionDetails } from "./describe.ts";
 import { type EffectSink, noEffects, type PendingWill } from "./effects.ts";
 import { expire, fireWill, gatewayDown, release } from "./ending.ts";
-import { gatewayUp, type OpenResult, open } from "./opening.ts";
+import { members } from "./members.ts";
+import { type OpenResult, open } from "./opening.ts";
+import type { Placement } from "./placement.ts";
 import type { SessionCounts, SubscribeResult } from "./port.ts";
 import { progress } from "./progress.ts";
 import { lowest, routes, sharedUnfinished } from "./queries.ts";
@@ -16,8 +18,8 @@ import { Tables, willKey } from "./tables.ts";
 /** What each command answers. A count says how many of the sessions it named it was right about. */
 export interface Results {
   readonly tick: undefined;
-  /** The gateway's incarnation. */
-  readonly "gateway-up": number;
+  /** False if its version was known. */
+  readonly members: boolean;
   readonly "gateway-down": number;
   readonly open: OpenResult;
   /** False if this opening is not the present one. */
@@ -42,6 +44,7 @@ type VisibleField =
   | "incarnation"
   | "epoch"
   | "gateway"
+  | "requestId"
   | "durable"
   | "expiry"
   | "user"
@@ -56,12 +59,12 @@ export class SessionState {
     this.#tables = tables;
   }
 
-  static create(shards: number, effects: EffectSink = noEffects): SessionState {
-    return new SessionState(new Tables(shards, effects));
+  static create(placement: Placement, effects: EffectSink = noEffects): SessionState {
+    return new SessionState(new Tables(placement, effects));
   }
 
-  get shards(): number {
-    return this.#tables.shards;
+  get placement(): Placement {
+    return this.#tables.placement;
   }
 
   /** The group's clock, ms. */
@@ -101,8 +104,18 @@ export class SessionState {
     return this.#tables.gateways.has(gateway);
   }
 
+  /** Version of the control log up to which gateways and stores are known. */
+  get version(): number {
+    return this.#tables.version;
+  }
+
   gateways(): Iterable<number> {
     return this.#tables.gateways;
+  }
+
+  /** Incarnations of the store processes that are not known to be down. */
+  stores(): Iterable<number> {
+    return this.#tables.stores;
   }
 
   /** Wills that are to be published and not done yet, in the order in which they fell due. */
@@ -117,6 +130,12 @@ export class SessionState {
   /** Ended sessions whose remains in the stores are not known to be gone. */
   ended(): Iterable<number> {
     return this.#tables.ended.values();
+  }
+
+  /** Whether the session is there, or is one of {@link ended}. */
+  isKept(incarnation: number): boolean {
+    const { sessions, ended } = this.#tables;
+    return sessions.get(incarnation) !== undefined || ended.get(incarnation) !== undefined;
   }
 
   counts(): SessionCounts {
@@ -149,8 +168,8 @@ function dispatch(tables: Tables, command: Command): Result {
   switch (command.type) {
     case "tick":
       return undefined;
-    case "gateway-up":
-      return gatewayUp(tables);
+    case "members":
+      return members(tables, command);
     case "gateway-down":
       return gatewayDown(tables, command.gateway, command.sessions);
     case "open":

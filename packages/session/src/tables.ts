@@ -2,6 +2,7 @@
 import type { EffectSink, PendingWill } from "./effects.ts";
 import { NameTable } from "./name-table.ts";
 import type { PackedOptions } from "./options.ts";
+import { nextIncarnation, type Placement } from "./placement.ts";
 import { Filter, HeldSubscription, Session, type Vector } from "./session.ts";
 import { SplitMap } from "./split-map.ts";
 
@@ -9,15 +10,17 @@ import { SplitMap } from "./split-map.ts";
 export type BeforeChange = (session: Session) => void;
 
 export class Tables {
-  readonly shards: number;
+  readonly placement: Placement;
   effects: EffectSink;
   /** The group's clock, ms. */
   clock = 0;
-  /** The last numbers given. */
+  /** The last one given. */
   lastIncarnation = 0;
-  lastGateway = 0;
-  /** Gateways that may open sessions. */
+  /** Of the control log: what is known of gateways and stores is as it says there. */
+  version = 0;
+  /** Gateways that may open sessions, and store processes that are not down; by incarnation. */
   readonly gateways: Set<number> = new Set();
+  readonly stores: Set<number> = new Set();
   /** By incarnation, and in that order as far as they were made here. */
   readonly sessions: SplitMap<Session> = new SplitMap();
   readonly clients: NameTable<Session> = new NameTable(({ clientId }) => clientId);
@@ -34,10 +37,10 @@ export class Tables {
   readonly zeros: Vector;
   #latest: Vector;
 
-  constructor(shards: number, effects: EffectSink) {
-    this.shards = shards;
+  constructor(placement: Placement, effects: EffectSink) {
+    this.placement = placement;
     this.effects = effects;
-    this.zeros = Object.freeze(Array.from({ length: shards }, () => 0));
+    this.zeros = Object.freeze(Array.from({ length: placement.shards }, () => 0));
     this.#latest = this.zeros;
   }
 
@@ -48,7 +51,8 @@ export class Tables {
   }
 
   create(clientId: string, durable: boolean): Session {
-    const session = new Session(clientId, ++this.lastIncarnation, durable, this.zeros);
+    this.lastIncarnation = nextIncarnation(this.lastIncarnation, this.placement);
+    const session = new Session(clientId, this.lastIncarnation, durable, this.zeros);
     this.insert(session);
     return session;
   }

@@ -91,7 +91,15 @@ function constant<T extends string>(type: T): fc.Arbitrary<T> {
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: constant("tick"), at }),
-  fc.record({ type: constant("gateway-up"), at }),
+  fc.record({
+    type: constant("members"),
+    at,
+    version: NUMBER,
+    gatewaysUp: numbers,
+    gatewaysGone: numbers,
+    storesUp: numbers,
+    storesDown: numbers,
+  }),
   fc.record({ type: constant("gateway-down"), at, gateway: NUMBER, sessions: numbers }),
   fc.record({ type: constant("open"), at, request: openArbitrary }),
   fc.record({

@@ -1,9 +1,10 @@
 /** A session state with a clock and short words for its commands, and what its effects were. */
-import type { Command } from "../src/commands.ts";
+import type { Command, MembersCommand } from "../src/commands.ts";
 import { decodeCommand } from "../src/decode.ts";
 import type { SessionDetails } from "../src/describe.ts";
 import type { EffectSink, PendingWill } from "../src/effects.ts";
 import { encodeCommand } from "../src/encode.ts";
+import type { Placement } from "../src/placement.ts";
 import type {
   NewSubscription,
   Opened,
@@ -17,6 +18,9 @@ import type {
 import { type Results, SessionState } from "../src/state.ts";
 
 export const SHARDS = 4;
+/** One group of several. */
+export const PLACEMENT: Placement = { shards: SHARDS, groups: 3, group: 2 };
+const ALONE: Placement = { shards: SHARDS, groups: 1, group: 1 };
 
 export class Effects implements EffectSink {
   readonly routes = new Set<string>();
@@ -56,13 +60,25 @@ type Untimed<C> = C extends unknown ? Omit<C, "at"> : never;
 
 export class Group {
   readonly effects = new Effects();
-  state: SessionState = SessionState.create(SHARDS, this.effects);
+  state: SessionState = SessionState.create(ALONE, this.effects);
   /** Milliseconds. */
   now = 0;
   readonly gateway: number;
 
   constructor() {
-    this.gateway = this.apply({ type: "gateway-up" });
+    this.gateway = this.up();
+  }
+
+  /** A new gateway's incarnation. */
+  up(): number {
+    const version = this.state.version + 1;
+    this.members(version, { gatewaysUp: [version] });
+    return version;
+  }
+
+  members(version: number, changes: Partial<MembersCommand>): boolean {
+    const nothing = { gatewaysUp: [], gatewaysGone: [], storesUp: [], storesDown: [] };
+    return this.apply({ type: "members", ...nothing, ...changes, version });
   }
 
   /** By its bytes, as a command always comes. */
@@ -218,7 +234,9 @@ export function dump(state: SessionState): unknown {
   return {
     clock: state.clock,
     counts: state.counts(),
+    version: state.version,
     gateways: [...state.gateways()],
+    stores: [...state.stores()],
     wills: [...state.pendingWills()].map((pending) => ({
       ...pending,
       record: Buffer.from(pending.record).toString("hex"),

@@ -11,7 +11,7 @@ import {
   type SessionWill,
   type Unfinished,
 } from "../src/port.ts";
-import { SHARDS } from "./group.ts";
+import { PLACEMENT, SHARDS } from "./group.ts";
 
 export interface ModelSubscription {
   filter: string;
@@ -45,18 +45,17 @@ export class Model {
   sessions: ModelSession[] = [];
   wills: string[] = [];
   ended: number[] = [];
-  #gateways: number[] = [];
-  #lastGateway = 0;
-  #lastIncarnation = 0;
+  version = 0;
+  gateways: number[] = [];
+  stores: number[] = [];
+  #made = 0;
 
   apply(command: Command): void {
     this.clock = Math.max(this.clock, command.at);
     switch (command.type) {
-      case "gateway-up":
-        this.#gateways.push(++this.#lastGateway);
-        return;
+      case "members":
+        return this.#members(command);
       case "gateway-down":
-        this.#gateways = this.#gateways.filter((gateway) => gateway !== command.gateway);
         for (const session of this.sessions.slice()) {
           const named = command.sessions.includes(session.incarnation);
           if (!named || session.gateway !== command.gateway) continue;
@@ -140,9 +139,17 @@ export class Model {
     if (published || session.durable) this.ended.push(session.incarnation);
   }
 
+  #members(command: Of<"members">): void {
+    if (command.version <= this.version) return;
+    this.version = command.version;
+    const { gatewaysUp, gatewaysGone, storesUp, storesDown } = command;
+    this.gateways = after(this.gateways, gatewaysUp, gatewaysGone);
+    this.stores = after(this.stores, storesUp, storesDown);
+  }
+
   #open({ request }: Of<"open">): void {
     let session = this.sessions.find(({ clientId }) => clientId === request.clientId);
-    if (!this.#gateways.includes(request.gateway) || (session && session.gateway !== 0)) return;
+    if (!this.gateways.includes(request.gateway) || (session && session.gateway !== 0)) return;
     if (session && (request.cleanStart || this.#isOver(session))) {
       this.#end(session);
       session = undefined;
@@ -151,7 +158,7 @@ export class Model {
     if (!session) {
       session = {
         clientId: request.clientId,
-        incarnation: ++this.#lastIncarnation,
+        incarnation: ++this.#made * PLACEMENT.groups + PLACEMENT.group - 1,
         epoch: 0,
         gateway: 0,
         durable: request.expiry > 0,
@@ -309,6 +316,11 @@ export class Model {
       this.#retainedAfter(session, changes.retainedAfter);
     }
   }
+}
+
+function after(members: number[], up: readonly number[], down: readonly number[]): number[] {
+  const all = [...members, ...up.filter((one) => !members.includes(one))];
+  return all.filter((one) => !down.includes(one));
 }
 
 function isOwed(session: ModelSession, filter: string): boolean {

@@ -34,7 +34,9 @@ export const scripts: fc.Arbitrary<readonly Step[]> = fc.array(
 /** Makes commands from steps; knows the openings so far, also those that are over. */
 export class Script {
   #now = 0;
-  #gateways = 0;
+  /** The last version of the control log that a command had. */
+  #version = 0;
+  readonly #gateways: number[] = [];
   readonly #openings: SessionKey[] = [];
   #pick: readonly number[] = [];
   #next = 0;
@@ -45,7 +47,7 @@ export class Script {
     this.#now += this.#below(4) === 0 ? this.#below(30_000) : 0;
     const at = this.#now;
     const { kind } = step;
-    if (this.#gateways === 0 || kind < 3) return { type: "gateway-up", at };
+    if (this.#gateways.length === 0 || kind < 3) return this.#members(at);
     if (kind < 23) return this.#open(at);
     if (kind < 38) return this.#release(at);
     if (kind < 52) return this.#subscribe(at);
@@ -62,7 +64,6 @@ export class Script {
 
   /** To be told what each command answered. */
   answered(command: Command, result: Result): void {
-    if (command.type === "gateway-up") this.#gateways++;
     const opened = command.type === "open" ? (result as { opened?: Opened }).opened : undefined;
     if (opened) this.#openings.push({ incarnation: opened.incarnation, epoch: opened.epoch });
   }
@@ -92,6 +93,23 @@ export class Script {
     return [this.#key(), this.#key(), this.#key()];
   }
 
+  /** Mostly the next version, with a gateway and a store that are new. */
+  #members(at: number): Command {
+    const isOld = this.#version > 0 && this.#below(4) === 0;
+    const version = isOld ? 1 + this.#below(this.#version) : this.#version + 1;
+    this.#version = Math.max(version, this.#version);
+    if (!isOld) this.#gateways.push(version);
+    return {
+      type: "members",
+      at,
+      version,
+      gatewaysUp: [version],
+      gatewaysGone: this.#some([0, ...this.#gateways.slice(0, -1)], 2),
+      storesUp: [version],
+      storesDown: this.#some(this.#gateways, 1),
+    };
+  }
+
   #open(at: number): Command {
     const hasWill = this.#below(2) === 0;
     return {
@@ -99,8 +117,8 @@ export class Script {
       at,
       request: {
         clientId: this.#of(CLIENTS),
-        gateway: 1 + this.#below(this.#gateways),
-        requestId: 0,
+        gateway: this.#of(this.#gateways),
+        requestId: this.#below(4),
         cleanStart: this.#below(4) === 0,
         expiry: this.#of([0, 5, 20, 60, 0xff_ff_ff_ff]),
         will: hasWill
@@ -205,6 +223,6 @@ export class Script {
 
   #down(at: number): Command {
     const sessions = this.#openings.map(({ incarnation }) => incarnation);
-    return { type: "gateway-down", at, gateway: 1 + this.#below(this.#gateways), sessions };
+    return { type: "gateway-down", at, gateway: this.#of(this.#gateways), sessions };
   }
 }

@@ -2,7 +2,7 @@ import { allowAll, anonymous } from "@canopy/auth";
 import { type Logger, type Random, Stack, seededRandom, silentLogger } from "@canopy/base";
 import type { ConnectionSettings } from "@canopy/connection";
 import { aloneTransport, createHost, openStorage, type RaftHost } from "@canopy/raft";
-import { createSessionService, type SessionService } from "@canopy/session-service";
+import { Alone, createSessionService, type SessionService } from "@canopy/session-service";
 import { MemoryDisk, MemoryStore } from "@canopy/store/memory";
 import { createStoreService, type StoreService } from "@canopy/store-service";
 import { FakeTime, testScope } from "@canopy/testkit";
@@ -68,7 +68,6 @@ export class World {
   readonly random: Random;
   readonly #options: WorldOptions;
   #stack = new Stack();
-  #lives = 0;
   gateway!: Gateway;
   store!: StoreService;
   sessions!: SessionService;
@@ -173,13 +172,15 @@ export class World {
       waitTimeout: 60_000,
     });
     this.#stack = new Stack();
+    const alone = new Alone(shards);
     this.sessions = createSessionService({
       ...common,
       host: this.#addRaft(logger),
-      group: 0,
+      group: 1,
       bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
       shards,
-      routeSink: this.store.routeSink,
+      cluster: alone.view,
+      store: () => this.store.routeSink,
     });
     this.gateway = new Gateway({
       ...common,
@@ -188,7 +189,7 @@ export class World {
       limits: { ...LIMITS, ...limits },
       sysInterval,
       version: "test",
-      incarnation: () => ++this.#lives,
+      incarnation: () => alone.gateway,
       sessions: this.sessions.sessions,
       shards: this.store.shards,
       authenticator: anonymous(),
@@ -197,6 +198,8 @@ export class World {
       random: this.random,
     });
     this.#stack.add(this.sessions);
+    const begin = async () => alone.begin(this.sessions.version);
+    this.#stack.add({ start: begin, stop: async () => {} });
     this.#stack.add(this.store);
     this.#stack.add(this.gateway);
     await this.#stack.start();

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemTimers } from "@canopy/base";
 import { EXPIRY_NEVER, type Opened, type ReleaseRequest, type RouteSink } from "@canopy/session";
-import { createSessionService, type SessionService } from "../src/index.ts";
+import { Alone, createSessionService, type SessionService } from "../src/index.ts";
 import { RaftNode } from "../test/raft-node.ts";
 
 const SHARDS = 16;
@@ -20,6 +20,7 @@ const stores: RouteSink = {
 };
 
 interface Running {
+  readonly gateway: number;
   readonly node: RaftNode;
   readonly service: SessionService;
 }
@@ -32,18 +33,21 @@ async function start(name: string): Promise<Running> {
     segmentBytes: 16 << 20,
   });
   await node.start();
+  const alone = new Alone(SHARDS);
   const service = createSessionService({
     host: node.host,
-    group: 0,
+    group: 1,
     bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
     shards: SHARDS,
     clock: systemClock,
     timers: systemTimers,
     logger: silentLogger,
-    routeSink: stores,
+    cluster: alone.view,
+    store: () => stores,
   });
   await service.start();
-  return { node, service };
+  alone.begin(service.version);
+  return { node, service, gateway: alone.gateway };
 }
 
 async function stop({ node, service }: Running): Promise<void> {
@@ -107,10 +111,9 @@ function diskLatency(): void {
 
 async function storm(): Promise<void> {
   const running = await start("storm");
-  const { service } = running;
+  const { service, gateway } = running;
   const { sessions } = service;
   const held = new Map<number, Opened>();
-  const gateway = 1;
   await sessions.attach(gateway, {
     stop: (incarnation) => {
       const opened = held.get(incarnation);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { silentLogger, systemClock, systemTimers } from "@canopy/base";
 import type { RaftHost, StateMachine } from "@canopy/raft";
 import { EXPIRY_NEVER, type Opened, type RouteSink } from "@canopy/session";
-import { createSessionService, type SessionService } from "../src/index.ts";
+import { Alone, createSessionService, type SessionService } from "../src/index.ts";
 import { RaftNode } from "../test/raft-node.ts";
 import { Pauses } from "./pauses.ts";
 
@@ -33,6 +33,7 @@ const stores: RouteSink = {
 interface Life {
   readonly node: RaftNode;
   readonly service: SessionService;
+  gateway: number;
   /** Of commands that were applied. */
   commands: number;
   bytes: number;
@@ -50,6 +51,7 @@ async function start(snapshotEvery: number): Promise<Life> {
     snapshotEvery,
   });
   await node.start();
+  const alone = new Alone(SHARDS);
   const service = createSessionService({
     host: {
       open: ({ listener, ...options }) =>
@@ -73,9 +75,10 @@ async function start(snapshotEvery: number): Promise<Life> {
     clock: systemClock,
     timers: systemTimers,
     logger: silentLogger,
-    routeSink: stores,
+    cluster: alone.view,
+    store: () => stores,
   });
-  const counts = { commands: 0, bytes: 0, ledAt: 0 };
+  const counts = { commands: 0, bytes: 0, ledAt: 0, gateway: 0 };
   const life: Life = { node, service, ...counts, isTakingSnapshot: false };
   /** Counts what the group does with its state machine. */
   function watched(machine: StateMachine): StateMachine {
@@ -94,6 +97,8 @@ async function start(snapshotEvery: number): Promise<Life> {
     };
   }
   await service.start();
+  alone.begin(service.version);
+  life.gateway = alone.gateway;
   return life;
 }
 
@@ -115,8 +120,7 @@ async function open({ sessions }: SessionService, gateway: number, i: number): P
   });
 }
 
-async function build(service: SessionService): Promise<void> {
-  const gateway = 1;
+async function build({ service, gateway }: Life): Promise<void> {
   await service.sessions.attach(gateway, { stop: () => {} });
   for (let from = 0; from < SESSIONS; from += TOGETHER) {
     const several = Array.from({ length: Math.min(TOGETHER, SESSIONS - from) }, async (_, i) => {
@@ -136,8 +140,7 @@ async function build(service: SessionService): Promise<void> {
 }
 
 /** Sessions come back, tell of their progress and go, until it is enough. Returns how many commands. */
-async function load(service: SessionService, isEnough: () => boolean): Promise<number> {
-  const gateway = 1;
+async function load({ service, gateway }: Life, isEnough: () => boolean): Promise<number> {
   await service.sessions.attach(gateway, { stop: () => {} });
   let next = 0;
   let commands = 0;
@@ -171,7 +174,7 @@ async function measureBuild(): Promise<number> {
   const life = await start(NEVER);
   const pauses = new Pauses();
   const began = performance.now();
-  await build(life.service);
+  await build(life);
   const { commands, bytes } = life;
   console.log(`${SESSIONS} sessions made in ${seconds(began)}, ${memory()}: ${pauses.end()}`);
   console.log(`the log: ${commands} commands, ${(bytes / 1e6).toFixed(0)} MB`);
@@ -196,7 +199,7 @@ async function measureSnapshot(life: Life): Promise<void> {
   const measure = async (what: string, isEnough: () => boolean) => {
     const pauses = new Pauses();
     const began = performance.now();
-    const commands = await load(life.service, isEnough);
+    const commands = await load(life, isEnough);
     console.log(`${what}: ${seconds(began)}, ${commands} commands, ${memory()}: ${pauses.end()}`);
   };
   await measure("without a snapshot", () => life.isTakingSnapshot);

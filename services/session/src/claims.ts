@@ -6,6 +6,7 @@ import {
   type OpenResult,
   SessionError,
   type SessionState,
+  type SessionView,
 } from "@canopy/session";
 import { isIndeterminate } from "./errors.ts";
 
@@ -95,6 +96,16 @@ export class Claims {
     });
   }
 
+  /** A gateway can be asked from now on: those that wait for it ask at once. */
+  attached(gateway: number): void {
+    for (const [clientId, contest] of this.#contests) {
+      if (contest.opening || contest.claim === undefined) continue;
+      if (this.#parts.state().sessionOf(clientId)?.gateway === gateway) {
+        this.#advance(contest, contest.claim);
+      }
+    }
+  }
+
   /** Claims that wait are told why. One whose command is on its way is told by that what became of it. */
   stop(why: SessionError): void {
     for (const contest of this.#contests.values()) {
@@ -110,7 +121,7 @@ export class Claims {
     contest.repeat?.cancel();
     contest.repeat = undefined;
     const session = this.#parts.state().sessionOf(claim.request.clientId);
-    if (session === undefined || session.gateway === 0) {
+    if (session === undefined || session.gateway === 0 || isOf(session, claim.request)) {
       void this.#open(contest, claim);
       return;
     }
@@ -118,7 +129,8 @@ export class Claims {
     contest.repeat = this.#parts.timers.set(this.#parts.repeat, () => {
       if (contest.claim !== undefined && !contest.opening) this.#advance(contest, contest.claim);
     });
-    // Without a peer its gateway is down, and the release of its sessions is under way.
+    // Without a peer its gateway has not attached to this leader yet, or it is gone, and the release of
+    // its sessions is under way.
     const peer = this.#parts.peer(session.gateway);
     peer?.stop(session.incarnation, session.epoch, "taken-over");
   }
@@ -177,6 +189,11 @@ export class Claims {
   }
 }
 
+/** The session is this request's already: its answer was lost. */
+function isOf({ gateway, requestId }: SessionView, request: OpenRequest): boolean {
+  return requestId !== 0 && gateway === request.gateway && requestId === request.requestId;
+}
+
 function clearTimers(contest: Contest): void {
   contest.repeat?.cancel();
   contest.deadline?.cancel();
@@ -186,7 +203,7 @@ function clearTimers(contest: Contest): void {
 
 function settle(claim: Claim, result: OpenResult): void {
   if (result.status === "opened") claim.answer.resolve(result.opened);
-  else claim.answer.reject(new SessionError("stale", "the gateway is down or not known"));
+  else claim.answer.reject(new SessionError("stale", "the gateway is gone"));
 }
 
 function uncertain(): SessionError {

@@ -1,11 +1,12 @@
-import type { RouteSink } from "@canopy/session";
 import type { Background } from "./background.ts";
 import type { Propose } from "./proposing.ts";
+import type { StoreLink } from "./store-link.ts";
 
 const BATCH = 1000;
 
 interface Parts {
-  readonly sink: Pick<RouteSink, "sessionsEnded">;
+  /** The store processes that are not down. What a dead one had, the next owner of its shards asks about. */
+  readonly stores: () => readonly StoreLink[];
   readonly propose: Propose;
   readonly background: Background;
   /** Whether a will of the session is on its way: what the stores hold keeps it from going twice. */
@@ -39,18 +40,29 @@ export class Cleanup {
   }
 
   async #run(): Promise<void> {
-    const { sink, propose, background } = this.#parts;
+    const { propose, background } = this.#parts;
     this.#running = true;
     while (this.#ready.size > 0) {
       const incarnations = firstOf(this.#ready, BATCH);
       const done = await background.until("ending sessions in the stores", async () => {
-        await sink.sessionsEnded(incarnations);
+        await this.#tell(incarnations);
         await propose({ type: "ended-cleaned", incarnations });
       });
       if (!done) break;
       for (const incarnation of incarnations) this.#ready.delete(incarnation);
     }
     this.#running = false;
+  }
+
+  async #tell(incarnations: readonly number[]): Promise<void> {
+    const told = this.#parts.stores().map(async (link) => {
+      try {
+        await link.call((sink) => sink.sessionsEnded(incarnations));
+      } catch (error) {
+        if (!link.isDown) throw error;
+      }
+    });
+    await Promise.all(told);
   }
 }
 

@@ -3,11 +3,12 @@ import { waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { Cluster, type Member } from "../test/cluster.ts";
 import {
-  attach,
+  idlePeer,
   openRequest,
   progressOf,
   releaseOf,
   subscribeTo,
+  textOf,
   willRecord,
 } from "../test/harness.ts";
 
@@ -19,10 +20,6 @@ const will = (text: string, delay: number) => ({
 
 function notLeader(leader?: string): object {
   return expect.objectContaining({ code: "not-leader", ...(leader && { leader }) });
-}
-
-function textOf(record: Uint8Array): string {
-  return Buffer.from(record).toString("latin1", 14);
 }
 
 async function routesOf({ service }: Member): Promise<readonly string[]> {
@@ -37,13 +34,13 @@ describe("three nodes", () => {
   test("have one leader; the others name it", async () => {
     const cluster = await Cluster.start();
     const leader = await cluster.leader();
-    const gateway = await attach(leader.service.sessions);
+    const gateway = await cluster.attach(leader);
     const opened = await leader.service.sessions.open(openRequest(gateway));
     for (const { service } of others(cluster, leader)) {
       expect(service.leading).toBe(false);
       const { sessions } = service;
       for (const asked of [
-        () => attach(sessions),
+        () => sessions.attach(gateway, idlePeer),
         () => sessions.withdraw(openRequest(gateway)),
         () => sessions.counts(),
         () => sessions.open(openRequest(gateway)),
@@ -63,19 +60,18 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await attach(sessions);
+    const gateway = await cluster.attach(first);
     const opened = await sessions.open(openRequest(gateway));
     await sessions.subscribe(subscribeTo(opened, "a/b"));
     await sessions.progress([progressOf(opened, { cursors: [1, 25] })]);
     await cluster.kill(first);
     const second = await cluster.leader();
     expect(await routesOf(second)).toEqual(["a/b"]);
-    await expect(
-      second.service.sessions.open(openRequest(gateway)),
-      "a gateway that did not register here",
-    ).rejects.toMatchObject({ code: "stale" });
-    const again = await attach(second.service.sessions);
-    expect(again).toBeGreaterThan(gateway);
+    cluster.end(gateway);
+    const again = await cluster.attach(second);
+    await expect(second.service.sessions.open(openRequest(gateway))).rejects.toMatchObject({
+      code: "stale",
+    });
     expect(await second.service.sessions.open(openRequest(again))).toMatchObject({
       incarnation: opened.incarnation,
       epoch: 2,
@@ -94,7 +90,7 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await attach(sessions);
+    const gateway = await cluster.attach(first);
     const open = (clientId: string, expiry: number, delay: number) =>
       sessions.open(openRequest(gateway, { clientId, expiry, will: will(clientId, delay) }));
     await open("still connected", EXPIRY_NEVER, 0);
@@ -111,9 +107,11 @@ describe("three nodes", () => {
     gate.reject(new Error("its process is gone"));
     cluster.stores.gate = () => Promise.resolve();
     const second = await cluster.leader();
+    await waitFor(() => cluster.stores.wills.length === 1);
+    cluster.end(gateway);
     await waitFor(() => cluster.stores.wills.length === 4);
     const order = cluster.stores.wills.map(({ record }) => textOf(record));
-    expect(order.slice(0, 2).sort()).toEqual(["pending", "still connected"]);
+    expect(order.slice(0, 2)).toEqual(["pending", "still connected"]);
     expect(order.slice(2)).toEqual(["delayed", "expiring"]);
     await waitFor(() => cluster.stores.ended.length === 1);
     expect(second.service.counts).toMatchObject({ sessions: 3, subscriptions: 0 });
@@ -128,7 +126,7 @@ describe("three nodes", () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
     const { sessions } = first.service;
-    const gateway = await attach(sessions);
+    const gateway = await cluster.attach(first);
     await sessions.open(openRequest(gateway, { clientId: "held" }));
     const opened = await sessions.open(openRequest(gateway, { clientId: "subscriber" }));
     const claim = Promise.allSettled([sessions.open(openRequest(gateway, { clientId: "held" }))]);
@@ -158,24 +156,27 @@ describe("three nodes", () => {
     }
     await waitFor(() => second.service.counts.subscriptions === 1);
     expect(await routesOf(second)).toEqual(["applied"]);
-    const again = await attach(second.service.sessions);
+    cluster.end(gateway);
+    const again = await cluster.attach(second);
     const claimed = await second.service.sessions.open(openRequest(again, { clientId: "held" }));
     expect(claimed).toMatchObject({ sessionPresent: true, epoch: 2 });
     // The old one comes back, and has what the others have: nothing of what was cut off.
     cluster.network.cutOff.clear();
+    await waitFor(() => second.service.counts.connected === 1);
     await waitFor(() => first.service.counts.connected === 1);
     expect(first.service.counts).toEqual(second.service.counts);
-    await expect(attach(first.service.sessions)).rejects.toEqual(notLeader(second.name));
+    await expect(cluster.attach(first)).rejects.toEqual(notLeader(second.name));
   });
 
   test("one that leads again begins anew from the state", async () => {
     const cluster = await Cluster.start();
     const first = await cluster.leader();
-    const gateway = await attach(first.service.sessions);
+    const gateway = await cluster.attach(first);
     await first.service.sessions.open(openRequest(gateway, { expiry: 60, will: will("w", 30) }));
     cluster.network.cutOff.add(first.name);
     const second = await cluster.leader();
     await waitFor(() => !first.service.leading);
+    cluster.end(gateway);
     cluster.network.cutOff.clear();
     await waitFor(() => first.service.counts.connected === 0);
     await cluster.kill(second);

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tempDir } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { attach, Harness, openRequest } from "../test/harness.ts";
+import { Harness, openRequest } from "../test/harness.ts";
 
 /** Flips a bit of what was written in the middle of the first file with this ending. */
 async function damage(directory: string, ending: string): Promise<string> {
@@ -22,7 +22,7 @@ async function damage(directory: string, ending: string): Promise<string> {
 async function withSessions(snapshotEvery: number): Promise<Harness> {
   const directory = join(await tempDir(), "raft");
   const h = await Harness.start({ directory, durability: "sync", snapshotEvery });
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   for (let i = 0; i < 300; i++) {
     await h.sessions.open(openRequest(gateway, { clientId: `client-${i}` }));
   }

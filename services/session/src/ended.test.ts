@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from "@canopy/base";
 import type { RaftGroup, StateMachine } from "@canopy/raft";
 import { tempDir, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { attach, Harness, type HarnessOptions, openRequest } from "../test/harness.ts";
+import { Harness, type HarnessOptions, openRequest } from "../test/harness.ts";
 import { RaftNode } from "../test/raft-node.ts";
 
 const UNREADABLE = Buffer.from([250, 1, 2, 3]);
@@ -19,7 +19,7 @@ const other: StateMachine = {
 async function writeUnreadable({ directory, raftTime }: Harness): Promise<void> {
   const raft = new RaftNode({ directory, raftTime, durability: "sync" });
   await raft.start();
-  const group = await raft.host.open({ group: 0, machine: other });
+  const group = await raft.host.open({ group: 1, machine: other });
   await leads(group);
   expect(await group.propose(UNREADABLE)).toMatchObject({ type: "committed" });
   await raft.stop();
@@ -60,7 +60,7 @@ function failing(h: () => Harness, ended: string[]) {
 test("a command in the log that can't be read: start() rejects and says so", async () => {
   const directory = join(await tempDir(), "raft");
   const h = await Harness.start({ directory, durability: "sync" });
-  await attach(h.sessions);
+  await h.attach();
   await h.stop();
   await writeUnreadable(h);
   const ended: string[] = [];
@@ -79,7 +79,7 @@ test("a group that fails while it runs: who waits and who comes is told, and the
   const ended: string[] = [];
   const { options, fail } = failing(() => h, ended);
   await h.restart(options);
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   await h.sessions.open(openRequest(gateway, { clientId: "first" }));
   fail();
   await expect(h.sessions.open(openRequest(gateway))).rejects.toMatchObject({
@@ -88,12 +88,12 @@ test("a group that fails while it runs: who waits and who comes is told, and the
   expect(ended).toEqual(["the group has failed here: no such command"]);
   const refusal = { code: "closed", message: expect.stringContaining("no such command") };
   await expect(h.sessions.open(openRequest(gateway))).rejects.toMatchObject(refusal);
-  await expect(attach(h.sessions)).rejects.toMatchObject(refusal);
+  await expect(h.attach()).rejects.toMatchObject(refusal);
   expect(h.service.leading).toBe(false);
   expect(h.service.counts).toMatchObject({ sessions: 1 });
   await h.service.stop();
   expect(ended).toHaveLength(1);
-  await expect(attach(h.sessions)).rejects.toMatchObject({ code: "closed" });
+  await expect(h.attach()).rejects.toMatchObject({ code: "closed" });
 });
 
 test("stop() is no such end", async () => {
@@ -125,8 +125,8 @@ test("a leader that can't begin does not half lead: it says why, and its group e
       return group;
     },
     close: async (group) => {
-      await h.raft.host.close(group);
-      isClosed = true;
+      isClosed = await h.raft.host.close(group);
+      return isClosed;
     },
   };
   const ended: string[] = [];
@@ -139,7 +139,7 @@ test("a leader that can't begin does not half lead: it says why, and its group e
   await expect(starting).rejects.toMatchObject(refusal);
   expect(errors).toEqual([expect.stringMatching(/can't be done .*no time/)]);
   expect(h.service.leading).toBe(false);
-  await expect(attach(h.sessions)).rejects.toMatchObject(refusal);
+  await expect(h.attach()).rejects.toMatchObject(refusal);
   // start() has said it.
   expect(ended).toEqual([]);
   await waitFor(() => isClosed);

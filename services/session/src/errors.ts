@@ -19,6 +19,10 @@ export function stopped(): SessionError {
   return new SessionError("closed", "the session service is not running");
 }
 
+export function isStale(error: unknown): boolean {
+  return error instanceof SessionError && error.code === "stale";
+}
+
 export function isIndeterminate(error: unknown): boolean {
   return error instanceof SessionError && error.code === "indeterminate";
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { SessionError } from "@canopy/session";
 import { SmallDisk, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { attach, Harness, openRequest, subscribeTo } from "../test/harness.ts";
+import { Harness, openRequest, subscribeTo } from "../test/harness.ts";
 
 const MEGABYTE = 1024 * 1024;
 /** How long the group waits for a disk that fails, ms: 3 election timeouts of 10 ticks. */
@@ -28,7 +28,7 @@ test("a full disk: nobody is told what is not true, and with room again it goes 
   const directory = join(disk.path, "raft");
   await mkdir(directory);
   const h = await Harness.start({ directory, durability: "sync", segmentBytes: 64 * 1024 });
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   const first = await h.sessions.open(openRequest(gateway, { clientId: "first" }));
   await disk.fill(4_000);
   const open = (i: number) =>

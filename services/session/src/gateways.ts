@@ -1,4 +1,5 @@
-import type { GatewayPeer, SessionState } from "@canopy/session";
+import { Deferred } from "@canopy/base";
+import { type GatewayPeer, SessionError, type SessionState } from "@canopy/session";
 import type { Background } from "./background.ts";
 import { inSlices } from "./in-slices.ts";
 import type { Propose } from "./proposing.ts";
@@ -10,77 +11,125 @@ interface Parts {
   readonly state: () => SessionState;
   readonly propose: Propose;
   readonly background: Background;
+  /** The gateway can be asked now. */
+  readonly onAttached: (gateway: number) => void;
 }
 
-/** The gateways that live, and the end of those that don't. */
+interface Attaching {
+  readonly gateway: number;
+  readonly peer: GatewayPeer;
+  readonly done: Deferred;
+}
+
+/** The gateways that the group knows, and the end of those that are gone. */
 export class Gateways {
   readonly #parts: Parts;
-  /** By the group's own numbers. */
   readonly #peers = new Map<number, GatewayPeer>();
-  /** Incarnation → the group's number for it, in this leadership. */
-  readonly #numbers = new Map<number, number>();
+  /** Gateways that the group does not know yet. */
+  readonly #attaching = new Set<Attaching>();
+  /** What the last look at gateways and sessions was about. */
+  #version = -1;
+  #releasing: Promise<void> | undefined;
+  /** A gateway may be gone that the release under way does not know of. */
+  #again = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
+  /** Undefined for one that has not attached in this leadership. */
   peer(gateway: number): GatewayPeer | undefined {
     return this.#peers.get(gateway);
   }
 
-  /** Undefined if it has not attached in this leadership, or is gone. */
-  number(incarnation: number): number | undefined {
-    return this.#numbers.get(incarnation);
+  /** Throws for a gateway that may open nothing: not yet, or not any more. */
+  require(gateway: number): void {
+    const state = this.#parts.state();
+    if (state.hasGateway(gateway)) return;
+    if (state.version < gateway) {
+      throw new SessionError("unavailable", "the gateway is not known to its clients' group yet");
+    }
+    throw new SessionError("stale", "the gateway is gone");
   }
 
-  async attach(incarnation: number, peer: GatewayPeer): Promise<void> {
-    const known = this.#numbers.get(incarnation);
-    const gateway = known ?? (await this.#parts.propose({ type: "gateway-up" }));
-    this.#numbers.set(incarnation, gateway);
-    this.#peers.set(gateway, peer);
+  async attach(gateway: number, peer: GatewayPeer): Promise<void> {
+    const attaching = { gateway, peer, done: new Deferred() };
+    this.#attaching.add(attaching);
+    this.#settle(attaching);
+    await attaching.done.promise;
   }
 
-  /** Settles when all of its sessions are released, or this leadership has ended. */
-  async down(incarnation: number): Promise<void> {
-    const gateway = this.#numbers.get(incarnation);
-    if (gateway === undefined) return;
-    this.#numbers.delete(incarnation);
-    this.#peers.delete(gateway);
-    await this.#end([gateway], (owner) => owner === gateway);
+  /** After commands were applied: who waited to be known is, and sessions of who is gone are released. */
+  update(): void {
+    const { version } = this.#parts.state();
+    if (this.#version === version) return;
+    this.#version = version;
+    for (const attaching of this.#attaching) this.#settle(attaching);
+    void this.releaseOrphans();
   }
 
-  /** No gateway of an earlier leadership is alive for this one: each registers anew. */
-  async allDown(): Promise<void> {
-    const { state } = this.#parts;
-    const known = [...state().gateways()].filter((gateway) => !this.#peers.has(gateway));
-    await this.#end(known, (owner) => owner !== 0 && !this.#peers.has(owner));
+  /** Settles when no session belongs to a gateway that is gone, or this leadership has ended. */
+  async releaseOrphans(): Promise<void> {
+    this.#again = true;
+    this.#releasing ??= this.#release().finally(() => {
+      this.#releasing = undefined;
+    });
+    await this.#releasing;
   }
 
-  async #end(gateways: readonly number[], isGone: (gateway: number) => boolean): Promise<void> {
+  stop(why: SessionError): void {
+    for (const { done } of this.#attaching) done.reject(why);
+    this.#attaching.clear();
+  }
+
+  #settle(attaching: Attaching): void {
+    const { gateway, peer, done } = attaching;
+    const state = this.#parts.state();
+    if (state.hasGateway(gateway)) {
+      this.#peers.set(gateway, peer);
+      done.resolve();
+      this.#parts.onAttached(gateway);
+    } else if (state.version >= gateway) {
+      done.reject(new SessionError("stale", "the gateway is gone"));
+    } else {
+      return;
+    }
+    this.#attaching.delete(attaching);
+  }
+
+  async #release(): Promise<void> {
+    while (this.#again && !this.#parts.background.stopped) {
+      this.#again = false;
+      await this.#releaseAll();
+    }
+  }
+
+  /** A gateway that is gone opens nothing, so the list of what it has is complete. */
+  async #releaseAll(): Promise<void> {
     const { state, background } = this.#parts;
-    // First they are kept from opening more; only then the list of what they have is complete.
-    const refused = await Promise.all(gateways.map((gateway) => this.#release(gateway, [])));
-    if (refused.includes(false)) return;
+    for (const gateway of this.#peers.keys()) {
+      if (!state().hasGateway(gateway)) this.#peers.delete(gateway);
+    }
     const held = new Map<number, number[]>();
-    const whole = await inSlices(
+    const isWhole = await inSlices(
       state().sessions(),
       ({ gateway, incarnation }) => {
-        if (!isGone(gateway)) return;
+        if (gateway === 0 || state().hasGateway(gateway)) return;
         const sessions = held.get(gateway);
         if (sessions === undefined) held.set(gateway, [incarnation]);
         else sessions.push(incarnation);
       },
       () => background.stopped,
     );
-    if (!whole) return;
+    if (!isWhole) return;
     for (const [gateway, sessions] of held) {
       for (let i = 0; i < sessions.length; i += BATCH) {
-        if (!(await this.#release(gateway, sessions.slice(i, i + BATCH)))) return;
+        if (!(await this.#releaseSome(gateway, sessions.slice(i, i + BATCH)))) return;
       }
     }
   }
 
-  #release(gateway: number, sessions: readonly number[]): Promise<boolean> {
+  #releaseSome(gateway: number, sessions: readonly number[]): Promise<boolean> {
     const { propose, background } = this.#parts;
     return background.until("releasing a gateway's sessions", () =>
       propose({ type: "gateway-down", gateway, sessions }),

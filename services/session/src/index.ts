@@ -1,3 +1,4 @@
+export { Alone } from "./alone.ts";
 export {
   type ControlService,
   type ControlServiceOptions,
@@ -9,3 +10,4 @@ export {
   type SessionService,
   type SessionServiceOptions,
 } from "./service.ts";
+export type { Cluster } from "./stores.ts";

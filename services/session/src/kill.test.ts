@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { tempDir } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { attach, Harness, openRequest } from "../test/harness.ts";
+import { Harness, openRequest } from "../test/harness.ts";
 
 const CHILD = fileURLToPath(new URL("../test/kill-child.ts", import.meta.url));
 
@@ -39,7 +39,7 @@ test("after kill -9 every acknowledged session is there, once, in the order in w
   const h = await Harness.start({ directory });
   const { sessions } = h.service.counts;
   expect(sessions).toBeGreaterThanOrEqual(highest);
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   const opened = await Promise.all(
     Array.from({ length: sessions }, (_, i) =>
       h.sessions.open(openRequest(gateway, { clientId: `client-${i + 1}` })),

@@ -3,14 +3,16 @@
  * until that ends. The next leadership, here or elsewhere, begins anew from the state.
  */
 import type { Clock, Logger, Timers } from "@canopy/base";
-import type {
-  EffectSink,
-  OpenRequest,
-  RouteSink,
-  RouteVersion,
+import type { Member } from "@canopy/control";
+import {
+  type EffectSink,
+  type OpenRequest,
+  type RouteSink,
+  type RouteVersion,
   SessionError,
-  SessionState,
-  WithdrawRequest,
+  type SessionState,
+  type WillPublication,
+  type WithdrawRequest,
 } from "@canopy/session";
 import { Background } from "./background.ts";
 import { Claims } from "./claims.ts";
@@ -18,11 +20,15 @@ import { Cleanup } from "./cleanup.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Gateways } from "./gateways.ts";
 import type { GroupClock } from "./group-clock.ts";
+import { Heads } from "./heads.ts";
 import { inSlices } from "./in-slices.ts";
+import { Membership } from "./membership.ts";
 import type { Propose } from "./proposing.ts";
-import { RouteStream } from "./route-stream.ts";
+import { Routes } from "./routes.ts";
+import { type Cluster, Stores } from "./stores.ts";
 import { Subscribing } from "./subscribing.ts";
 import { WillPublisher } from "./will-publisher.ts";
+import { shardOfWill } from "./will-topic.ts";
 
 export interface LeadingParts {
   readonly group: number;
@@ -31,7 +37,8 @@ export interface LeadingParts {
   readonly groupClock: GroupClock;
   readonly timers: Timers;
   readonly logger: Logger;
-  readonly sink: RouteSink;
+  readonly cluster: Cluster;
+  readonly store: (member: Member) => RouteSink;
   readonly state: () => SessionState;
   readonly propose: Propose;
   readonly shards: number;
@@ -48,25 +55,38 @@ export class Leading {
   readonly propose: Propose;
   readonly #state: () => SessionState;
   readonly #background: Background;
-  readonly #routes: RouteStream;
+  readonly #membership: Membership;
+  readonly #stores: Stores;
+  readonly #routes: Routes;
   readonly #wills: WillPublisher;
   readonly #cleanup: Cleanup;
   readonly #deadlines: Deadlines;
+  readonly #shards: number;
+  readonly #unlisten: () => void;
   #end: SessionError | undefined;
 
   constructor(parts: LeadingParts) {
-    const { clock, groupClock, timers, logger, sink, state, shards, maxWaiting } = parts;
+    const { group, term, clock, groupClock, timers, logger, cluster, state, shards } = parts;
+    const { maxWaiting } = parts;
     const propose: Propose = (proposal) =>
       this.#end === undefined ? parts.propose(proposal) : Promise.reject(this.#end);
     const background = new Background(clock, timers, logger);
     this.#state = state;
+    this.#shards = shards;
     this.propose = propose;
     this.#background = background;
-    this.#routes = new RouteStream({ sink, background, group: parts.group, term: parts.term });
+    this.#membership = new Membership({ cluster, state, propose, background });
+    this.#routes = new Routes({ group, term, background, routes: () => state().routes() });
+    this.#stores = new Stores({
+      cluster,
+      sink: parts.store,
+      onUp: (link) => this.#routes.up(link),
+      onDown: (link) => this.#routes.down(link),
+    });
     this.#wills = new WillPublisher({
-      group: parts.group,
-      term: parts.term,
-      sink,
+      group,
+      term,
+      publish: (will) => this.#publishWill(will),
       clock,
       logger,
       propose,
@@ -74,9 +94,11 @@ export class Leading {
       onIdle: (incarnation) => this.#willsDone(incarnation),
     });
     const isBusy = (incarnation: number) => this.#wills.isBusy(incarnation);
-    this.#cleanup = new Cleanup({ sink, propose, background, isBusy });
+    const live = () => this.#stores.live();
+    this.#cleanup = new Cleanup({ stores: live, propose, background, isBusy });
     this.#deadlines = new Deadlines({ clock: groupClock, timers, state, propose, background });
-    this.gateways = new Gateways({ state, propose, background });
+    const onAttached = (gateway: number) => this.claims.attached(gateway);
+    this.gateways = new Gateways({ state, propose, background, onAttached });
     this.claims = new Claims({
       timers,
       state,
@@ -87,7 +109,14 @@ export class Leading {
       open: (request) => propose({ type: "open", request }),
       undo: (request) => this.#undo(request),
     });
-    this.subscribing = new Subscribing({ shards, sink, routes: this.#routes, propose, maxWaiting });
+    const heads = new Heads({ clock, shards, stores: this.#stores, background });
+    this.subscribing = new Subscribing({ heads, routes: this.#routes, propose, maxWaiting });
+    this.#unlisten = cluster.listen((changes, version) => {
+      this.#membership.changed(changes, version);
+      void this.#membership.follow();
+      this.#update();
+      this.#routes.flush();
+    });
   }
 
   /** Take notes only; what they lead to is begun when their batch is applied. */
@@ -100,12 +129,12 @@ export class Leading {
   };
 
   /**
-   * With the effects live already. Settles when everything that waits in the state is under way and
-   * what gateways of earlier leaderships held is released, or when the leadership has ended.
+   * With the effects live already. Settles when everything that waits in the state is under way, the
+   * group knows what this node knows of the cluster, and no session belongs to a gateway that is gone;
+   * or when the leadership has ended.
    */
   async begin(): Promise<void> {
     const state = this.#state();
-    this.#routes.begin(state.routes());
     // At once: those that follow for the same session come behind them.
     for (const will of state.pendingWills()) this.#wills.add(will);
     this.afterBatch();
@@ -120,13 +149,15 @@ export class Leading {
         },
         ended,
       ),
-      this.gateways.allDown(),
+      this.#membership.follow(),
     ]);
+    await this.gateways.releaseOrphans();
     this.afterBatch();
   }
 
   afterBatch(): void {
     if (this.#end !== undefined) return;
+    this.#update();
     this.#routes.flush();
     this.#wills.flush();
     this.#cleanup.flush();
@@ -139,15 +170,16 @@ export class Leading {
   }
 
   /** See Sessions.withdraw. */
-  async withdraw({ clientId, gateway }: WithdrawRequest): Promise<void> {
-    await this.#undo({ clientId, gateway });
-    if (this.#end !== undefined) throw this.#end;
+  async withdraw(request: WithdrawRequest): Promise<void> {
+    await this.#giveBack(request);
   }
 
   /** No timer remains, and who waits is told why. */
   end(why: SessionError): void {
     this.#end = why;
+    this.#unlisten();
     this.#background.stop();
+    this.gateways.stop(why);
     this.#deadlines.stop();
     this.claims.stop(why);
     this.subscribing.stop(why);
@@ -158,28 +190,45 @@ export class Leading {
     if (this.#end === undefined) this.#cleanup.flush();
   }
 
+  /** Stores and gateways as the state and the cluster have them now. */
+  #update(): void {
+    this.#stores.update(this.#state().stores());
+    this.gateways.update();
+  }
+
+  async #publishWill(will: WillPublication): Promise<void> {
+    const owner = this.#stores.owner(shardOfWill(will.record, this.#shards));
+    if (owner === undefined) {
+      throw new SessionError("unavailable", "nobody owns the shard of the will's topic");
+    }
+    await owner.call((sink) => sink.publishWill(will));
+  }
+
+  /** Nobody was told of what this open may have opened. */
+  #undo(request: OpenRequest): Promise<boolean> {
+    return this.#background.until("taking back what an open may have opened", () =>
+      this.#giveBack(request),
+    );
+  }
+
   /**
-   * Nobody was told of what this open may have opened, so it is given back: without its will, as a
-   * connection that was not accepted has none. Whether the session is the gateway's is known as soon
-   * as any later command is committed; it is this open's then, since no other of the same client was
-   * let through meanwhile.
+   * Released without its will, as a connection that was not accepted has none. Whether the session is
+   * that open's is known as soon as any later command is committed.
    */
-  #undo({ clientId, gateway }: Pick<OpenRequest, "clientId" | "gateway">): Promise<boolean> {
-    return this.#background.until("taking back what an open may have opened", async () => {
-      await this.propose({ type: "tick" });
-      const session = this.#state().sessionOf(clientId);
-      if (session?.gateway !== gateway) return;
-      const { incarnation, epoch } = session;
-      const nothing = {
-        cursors: [],
-        done: [],
-        drained: [],
-        retainedAfter: [],
-        retainedSent: [],
-        unfinished: [],
-      };
-      const request = { incarnation, epoch, will: "drop", expiry: undefined, ...nothing } as const;
-      await this.propose({ type: "release", request });
-    });
+  async #giveBack({ clientId, gateway, requestId }: WithdrawRequest): Promise<void> {
+    await this.propose({ type: "tick" });
+    const session = this.#state().sessionOf(clientId);
+    if (session?.gateway !== gateway || session.requestId !== requestId) return;
+    const { incarnation, epoch } = session;
+    const nothing = {
+      cursors: [],
+      done: [],
+      drained: [],
+      retainedAfter: [],
+      retainedSent: [],
+      unfinished: [],
+    };
+    const request = { incarnation, epoch, will: "drop", expiry: undefined, ...nothing } as const;
+    await this.propose({ type: "release", request });
   }
 }

@@ -15,16 +15,23 @@ export type Proposal = Untimed<Command>;
  * Settles when the command is committed and applied. Rejects with a SessionError.
  *
  * What is `indeterminate` may still be applied, but then it is in the log before everything that is
- * proposed after that answer. And applied twice in a row every command but gateway-up does what it
- * does once (packages/session, repeated.test.ts). So who needs it done proposes it again, and no table
- * of what was applied is kept (`Origin` of the group). What each caller does:
+ * proposed after that answer, also by a later leader. And applied twice in a row every command does what
+ * it does once (packages/session, repeated.test.ts). So who needs it done proposes it again, and no
+ * table of what was applied is kept (`Origin` of the group). What each caller does:
  *
  * - progress, deliveries, release, gateway-down, tick, expire, fire-will, will-done, ended-cleaned:
- *   again, until it is committed.
- * - open: the claim fails, and what it may have opened is released (leading.ts).
- * - subscribe, unsubscribe: the gateway closes the connection instead of answering, as the client can
- *   be told neither that it was done nor that it was not.
- * - gateway-up: may leave a gateway that nobody is. It opens nothing, and the next leader ends it.
+ *   again, until it is committed. Deliveries of one session must not pass each other: what is repeated
+ *   is repeated before anything later is asked. Progress and releases may, as offsets only grow and a
+ *   release says all.
+ * - members: again, with what the control log says by then; one of a version that is known does nothing.
+ * - open: the claim fails, and what it may have opened is released (leading.ts). Who asked may ask again
+ *   under the same request id, here or of the next leader: the session remembers the id of the open that
+ *   it was opened by while a gateway has it, so the same open is answered as before and takes nothing
+ *   over. Who gives up says so (withdraw).
+ * - subscribe, unsubscribe: may be asked again as long as nothing else about the session was asked since.
+ *   They need no id: a subscription that is there keeps where it began, one that is gone stays gone. Only
+ *   `existed` and the answers of unsubscribe may be those of the repetition. A gateway that does not ask
+ *   again closes the connection instead of answering.
  */
 export type Propose = <P extends Proposal>(proposal: P) => Promise<Results[P["type"]]>;
 

@@ -1,13 +1,13 @@
 import { EXPIRY_NEVER } from "@canopy/session";
 import { expect, test } from "vitest";
-import { attach, Harness, openRequest, progressOf, subscribeTo } from "../test/harness.ts";
+import { Harness, openRequest, progressOf, subscribeTo } from "../test/harness.ts";
 
 const SESSIONS = 50_000;
 const WIDTH = 5_000;
 
 test("a log of 200,000 commands is recovered within seconds", async () => {
   const h = await Harness.start({ snapshotEvery: 2 ** 40 });
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   for (let from = 0; from < SESSIONS; from += WIDTH) {
     await Promise.all(
       Array.from({ length: WIDTH }, async (_, i) => {

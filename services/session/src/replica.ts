@@ -5,6 +5,7 @@ import {
   decodeCommand,
   type EffectSink,
   noEffects,
+  type Placement,
   type Result,
   SessionState,
   SnapshotReader,
@@ -23,10 +24,10 @@ export class Replica implements StateMachine {
   readonly #onApplied: () => void;
   #state: SessionState;
 
-  constructor(shards: number, logger: Logger, onApplied: () => void) {
+  constructor(placement: Placement, logger: Logger, onApplied: () => void) {
     this.#logger = logger;
     this.#onApplied = onApplied;
-    this.#state = SessionState.create(shards);
+    this.#state = SessionState.create(placement);
   }
 
   get state(): SessionState {
@@ -65,8 +66,18 @@ export class Replica implements StateMachine {
     return {
       push: (chunk) => reader.push(chunk),
       finish: () => {
-        this.#state = reader.finish();
+        const state = reader.finish();
+        checkPlacement(this.#state.placement, state.placement);
+        this.#state = state;
       },
     };
+  }
+}
+
+/** Where a client's session is, and what its cursors mean, follows from these. */
+function checkPlacement(expected: Placement, found: Placement): void {
+  for (const key of ["shards", "groups", "group"] as const) {
+    if (found[key] === expected[key]) continue;
+    throw new Error(`a snapshot was made for ${key}=${found[key]}, not ${expected[key]}`);
   }
 }

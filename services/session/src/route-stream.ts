@@ -1,30 +1,41 @@
-import type { RouteChange, RouteSink, RouteVersion } from "@canopy/session";
+import type { RouteBatch, RouteChange, RouteVersion } from "@canopy/session";
 import type { Background } from "./background.ts";
+import { isStale } from "./errors.ts";
+import type { StoreLink } from "./store-link.ts";
 
-interface Parts {
-  readonly group: number;
-  readonly term: number;
-  readonly sink: Pick<RouteSink, "routes">;
-  readonly background: Background;
-}
+/** Changes that may wait for a store: from then on it is told everything anew. */
+const MOST_WAITING = 100_000;
+/** Failures up to which the pause between two tries grows: a store that comes back is not waited for long. */
+const SLOWEST = 4;
 
 interface Waiter {
   readonly upTo: number;
   readonly resolve: () => void;
 }
 
+interface Parts {
+  readonly link: StoreLink;
+  readonly background: Background;
+  /** The place of the last change there is. */
+  readonly version: () => RouteVersion;
+  /** All routes as of that. */
+  readonly routes: () => readonly string[];
+}
+
 /**
- * Route changes on their way to the stores, in the order in which they were applied: one call at a
- * time, with everything that collected meanwhile, again and again until it is taken. It begins with all
- * routes that there are.
+ * Route changes on their way to one store process, in the order in which they were applied: one call at
+ * a time, with everything that collected meanwhile, again and again until it is taken. It begins with
+ * all routes that there are.
  */
 export class RouteStream {
   readonly #parts: Parts;
-  #whole: readonly string[] | undefined;
+  /** Everything is due, not changes alone. */
+  #whole = true;
   #changes: RouteChange[] = [];
-  /** How many changes there have been, and how many are in force. */
-  #made = 0;
-  #inForce = 0;
+  /** What was not taken. */
+  #again: RouteBatch | undefined;
+  /** Number of the last change that is in force there; -1: nothing is yet. */
+  #inForce = -1;
   #waiters: Waiter[] = [];
   #running = false;
 
@@ -32,61 +43,73 @@ export class RouteStream {
     this.#parts = parts;
   }
 
-  get version(): RouteVersion {
-    const { group, term } = this.#parts;
-    return { group, term, seq: this.#made };
-  }
-
-  begin(routes: readonly string[]): void {
-    this.#whole = routes;
-    this.#changes = [];
-  }
-
   add(change: RouteChange): void {
+    if (this.#whole) return;
     this.#changes.push(change);
-    this.#made++;
+    if (this.#changes.length > MOST_WAITING) this.#restart();
   }
 
-  /** Sends what has collected. */
+  /** Sends what has collected. Not from within a command's effects. */
   flush(): void {
     if (this.#isDue && !this.#running) void this.#run();
   }
 
-  /** Settles when every change up to now is in force. */
-  settled(): Promise<void> {
-    if (this.#inForce === this.#made) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ upTo: this.#made, resolve }));
+  /** Settles when every change up to this number is in force there, or the store is down. */
+  reached(upTo: number): Promise<void> | undefined {
+    if (this.#inForce >= upTo || this.#parts.link.isDown) return undefined;
+    return new Promise((resolve) => this.#waiters.push({ upTo, resolve }));
+  }
+
+  /** The store is down: nobody waits for it. */
+  close(): void {
+    this.#wake(Number.POSITIVE_INFINITY);
   }
 
   get #isDue(): boolean {
-    return this.#whole !== undefined || this.#changes.length > 0;
+    return this.#whole || this.#again !== undefined || this.#changes.length > 0;
   }
 
   async #run(): Promise<void> {
-    const { sink, background } = this.#parts;
+    const { link, background } = this.#parts;
     this.#running = true;
-    while (this.#isDue) {
-      const whole = this.#whole?.map((filter): RouteChange => ({ filter, add: true }));
-      const changes = whole ?? this.#changes;
-      const batch = { ...this.version, whole: whole !== undefined, changes };
-      this.#whole = undefined;
-      this.#changes = [];
-      const done = await background.until("sending routes", () => sink.routes(batch));
-      // Stopped: who waits is told so by the service.
-      if (!done) break;
-      this.#inForce = batch.seq;
-      this.#wake();
+    for (let failures = 0; this.#isDue && !link.isDown && !background.stopped; ) {
+      const batch = this.#take();
+      try {
+        await link.call((sink) => sink.routes(batch));
+        failures = 0;
+        this.#inForce = batch.seq;
+        this.#wake(batch.seq);
+      } catch (error) {
+        this.#again = batch;
+        if (isStale(error)) this.#restart();
+        failures = Math.min(failures + 1, SLOWEST);
+        if (link.isDown || !(await background.afterFailure("sending routes", failures, error)))
+          break;
+      }
     }
     this.#running = false;
   }
 
-  #wake(): void {
-    let woken = 0;
-    for (const { upTo, resolve } of this.#waiters) {
-      if (upTo > this.#inForce) break;
-      resolve();
-      woken++;
-    }
-    this.#waiters.splice(0, woken);
+  #take(): RouteBatch {
+    const { version, routes } = this.#parts;
+    const again = this.#whole ? undefined : this.#again;
+    this.#again = undefined;
+    if (again !== undefined) return again;
+    const whole = this.#whole;
+    const changes = whole ? routes().map((filter) => ({ filter, add: true })) : this.#changes;
+    this.#whole = false;
+    this.#changes = [];
+    return { ...version(), whole, changes };
+  }
+
+  #restart(): void {
+    this.#whole = true;
+    this.#changes = [];
+  }
+
+  #wake(upTo: number): void {
+    const waiters = this.#waiters;
+    this.#waiters = waiters.filter((waiter) => waiter.upTo > upTo);
+    for (const waiter of waiters) if (waiter.upTo <= upTo) waiter.resolve();
   }
 }

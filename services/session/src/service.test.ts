@@ -2,12 +2,12 @@ import { EXPIRY_NEVER, type Opened, type SessionError } from "@canopy/session";
 import { waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import {
-  attach,
   Harness,
   openRequest,
   progressOf,
   releaseOf,
   subscribeTo,
+  textOf,
   willRecord,
 } from "../test/harness.ts";
 
@@ -24,13 +24,13 @@ const will = (text: string, delay: number, expiry?: number) => ({
 describe("opening", () => {
   test("[MQTT-3.1.2-5] a durable session continues where it was, over a restart", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway));
     expect(opened).toMatchObject({ sessionPresent: false, epoch: 1, cursors: [0, 0, 0, 0] });
     await h.sessions.subscribe(subscribeTo(opened, "a/b"));
     await h.sessions.progress([progressOf(opened, { cursors: [1, 25] })]);
     await h.restart();
-    const again = await attach(h.sessions);
+    const again = await h.attach();
     expect(again).toBeGreaterThan(gateway);
     const resumed = await h.sessions.open(openRequest(again));
     expect(resumed).toMatchObject({
@@ -53,8 +53,8 @@ describe("opening", () => {
         if (stops.length === 3) void h.sessions.release(releaseOf(held[0]!));
       },
     };
-    const first = await attach(h.sessions, stubborn);
-    const second = await attach(h.sessions);
+    const first = await h.attach(stubborn);
+    const second = await h.attach();
     held.push(await h.sessions.open(openRequest(first)));
     const claim = h.sessions.open(openRequest(second));
     await waitFor(() => stops.length === 1);
@@ -66,7 +66,7 @@ describe("opening", () => {
 
   test("the last claim wins, earlier ones that wait are taken over", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const holder = await h.sessions.open(openRequest(gateway));
     const claims = [1, 2, 3].map(() => h.sessions.open(openRequest(gateway)));
     await expect(claims[0]).rejects.toEqual(code("taken-over"));
@@ -80,7 +80,7 @@ describe("opening", () => {
     let gateway = 0;
     const sessions = h.sessions;
     const held = new Map<number, Opened>();
-    gateway = await attach(sessions, {
+    gateway = await h.attach({
       stop: (_incarnation, epoch) => {
         const opened = held.get(epoch);
         if (opened) void sessions.release(releaseOf(opened));
@@ -103,7 +103,7 @@ describe("opening", () => {
 
   test("an owner that doesn't answer makes a claim unavailable after the claim timeout", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     await h.sessions.open(openRequest(gateway));
     const claim = h.sessions.open(openRequest(gateway));
     h.time.advance(10_000);
@@ -113,11 +113,11 @@ describe("opening", () => {
 
   test("a claim waits while the owner's gateway goes down", async () => {
     const h = await Harness.start();
-    const first = await attach(h.sessions);
-    const second = await attach(h.sessions);
+    const first = await h.attach();
+    const second = await h.attach();
     await h.sessions.open(openRequest(first));
     const claim = h.sessions.open(openRequest(second));
-    await h.service.gatewayDown(first);
+    await h.end(first, 1);
     expect(await claim).toMatchObject({ epoch: 2 });
     await expect(h.sessions.open(openRequest(first))).rejects.toEqual(code("stale"));
   });
@@ -125,11 +125,11 @@ describe("opening", () => {
 
 test("a gateway that goes down keeps nothing of what it was opening then", async () => {
   const h = await Harness.start();
-  const gateway = await attach(h.sessions);
+  const gateway = await h.attach();
   await h.sessions.open(openRequest(gateway, { clientId: "before" }));
   // Proposed, and applied before the gateway's end, which is behind it in the log.
   const opening = h.sessions.open(openRequest(gateway, { clientId: "during" }));
-  const down = h.service.gatewayDown(gateway);
+  const down = h.end(gateway);
   await Promise.allSettled([opening, down]);
   expect(h.service.counts).toMatchObject({ sessions: 2, connected: 0 });
 });
@@ -137,7 +137,7 @@ test("a gateway that goes down keeps nothing of what it was opening then", async
 describe("subscribing", () => {
   test("the subscribes of one turn ask for the heads once", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await Promise.all(
       ["a", "b", "c"].map((clientId) => h.sessions.open(openRequest(gateway, { clientId }))),
     );
@@ -154,7 +154,7 @@ describe("subscribing", () => {
 
   test("a subscribe waits until its route is in force, also one that another has sent", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const a = await h.sessions.open(openRequest(gateway, { clientId: "a" }));
     const b = await h.sessions.open(openRequest(gateway, { clientId: "b" }));
     const gate = Promise.withResolvers<void>();
@@ -172,7 +172,7 @@ describe("subscribing", () => {
 
   test("routes that the stores refuse are sent again, in order", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway));
     let refusals = 2;
     h.stores.gate = (call) =>
@@ -193,7 +193,7 @@ describe("subscribing", () => {
 
   test("a subscribe or unsubscribe of an earlier epoch is stale", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway));
     const { incarnation } = opened;
     const old = { ...opened, epoch: 0 };
@@ -205,12 +205,19 @@ describe("subscribing", () => {
 
   test("stores that don't answer make a subscribe unavailable, and nothing is subscribed", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway));
     h.stores.gate = () => Promise.reject(new Error("down"));
-    await expect(h.sessions.subscribe(subscribeTo(opened, "f"))).rejects.toEqual(
-      code("unavailable"),
-    );
+    const subscribed = h.sessions.subscribe(subscribeTo(opened, "f")).catch((error) => error);
+    let outcome: unknown;
+    void subscribed.then((error) => {
+      outcome = error;
+    });
+    await waitFor(() => {
+      h.time.advance(500);
+      return outcome !== undefined;
+    });
+    expect(outcome).toEqual(code("unavailable"));
     expect(h.service.counts.subscriptions).toBe(0);
   });
 });
@@ -218,21 +225,21 @@ describe("subscribing", () => {
 describe("what happens by itself", () => {
   test("[MQTT-3.1.2-8] a will without delay is published when the gateway goes down", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway, { will: will("gone", 0, 60) }));
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     await waitFor(() => h.stores.wills.length === 1);
     const { record, ...key } = h.stores.wills[0]!;
     expect(key).toEqual({ incarnation: opened.incarnation, epoch: 1 });
     const published = Buffer.from(record);
     expect(published.readUIntBE(2, 6)).toBe(h.time.wall());
     expect(published.readUIntBE(8, 6)).toBe(h.time.wall() + 60_000);
-    expect(published.toString("latin1", 14)).toBe("gone");
+    expect(textOf(record)).toBe("gone");
   });
 
   test("[MQTT-3.1.2-10] a will is dropped by a normal DISCONNECT", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway, { will: will("gone", 0) }));
     await h.sessions.release(releaseOf(opened, { will: "drop" }));
     await h.restart();
@@ -241,7 +248,7 @@ describe("what happens by itself", () => {
 
   test("[MQTT-3.1.3-9] a will with a delay comes after it, or not at all after a reconnect", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const request = openRequest(gateway, { will: will("gone", 30), expiry: 100 });
     await h.sessions.release(releaseOf(await h.sessions.open(request)));
     h.time.advance(29_999);
@@ -257,7 +264,7 @@ describe("what happens by itself", () => {
 
   test("[MQTT-4.1.0-2] a session ends when its expiry has passed, and its routes go", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway, { expiry: 60 }));
     await h.sessions.subscribe(subscribeTo(opened, "f"));
     await h.sessions.release(releaseOf(opened));
@@ -266,17 +273,18 @@ describe("what happens by itself", () => {
     h.time.advance(1);
     await waitFor(() => h.stores.ended.length === 1);
     expect(h.stores.changes.at(-1)).toEqual({ filter: "f", add: false });
-    expect(await h.service.queries.areLive([opened.incarnation])).toEqual([false]);
+    const { queries } = h.service;
+    await waitFor(async () => (await queries.areLive([opened.incarnation]))[0] === false);
     await waitFor(() => h.time.pending === 0);
   });
 
   test("downtime and jumps of the wall clock do not count for an expiry", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     await h.sessions.open(openRequest(gateway, { expiry: 60 }));
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     h.time.advance(30_000);
-    await attach(h.sessions);
+    await h.attach();
     await h.service.stop();
     h.time.advance(1_000_000);
     h.time.jumpWall(1_000_000_000);
@@ -290,9 +298,9 @@ describe("what happens by itself", () => {
 
   test("the clock is committed every few seconds while a deadline runs", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     await h.sessions.open(openRequest(gateway, { expiry: 60 }));
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     for (let i = 0; i < 8; i++) {
       h.time.advance(5_000);
       await waitFor(() => h.time.pending === 1);
@@ -306,7 +314,7 @@ describe("what happens by itself", () => {
 
   test("sessions of an earlier life are released at start, their wills published once", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     for (let i = 0; i < 2_500; i++) {
       const transient = i % 2 === 0;
       void h.sessions.open(
@@ -334,11 +342,11 @@ describe("what happens by itself", () => {
 
   test("a will that the stores refuse is published again, and after a crash too", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     h.stores.gate = (call) =>
       call === "publishWill" ? Promise.reject(new Error("no")) : Promise.resolve();
     await h.sessions.open(openRequest(gateway, { expiry: 0, will: will("gone", 30) }));
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     await waitFor(() => h.time.pending > 0);
     // The stores keep the will's receipt until it is done: the session may not be forgotten before.
     expect(h.stores.ended).toEqual([]);
@@ -352,15 +360,15 @@ describe("what happens by itself", () => {
 
   test("wills that can't be stored now don't keep others from being published", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
-    h.stores.refuse = (record) => Buffer.from(record).toString("latin1", 14).startsWith("no");
+    const gateway = await h.attach();
+    h.stores.refuse = (record) => textOf(record).startsWith("no");
     for (let i = 0; i < 600; i++) {
       const clientId = `c${i}`;
       const text = i < 500 ? `no ${i}` : `yes ${i}`;
       void h.sessions.open(openRequest(gateway, { clientId, expiry: 0, will: will(text, 0) }));
     }
     await waitFor(() => h.service.counts.connected === 600);
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     await waitFor(() => h.stores.wills.length === 100);
     h.stores.refuse = () => false;
     await waitFor(() => h.time.pending >= 500);
@@ -372,19 +380,19 @@ describe("what happens by itself", () => {
 
   test("a will that no store will ever take is given up", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const record = Buffer.from("short");
     await h.sessions.open(
       openRequest(gateway, { expiry: 0, will: { record, delay: 0, expiry: 0 } }),
     );
-    await h.service.gatewayDown(gateway);
+    await h.end(gateway);
     await waitFor(() => h.stores.ended.length === 1);
     expect(h.stores.wills).toEqual([]);
   });
 
   test("wills of one session go one after the other", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const gate = Promise.withResolvers<void>();
     h.stores.gate = (call) => (call === "publishWill" ? gate.promise : Promise.resolve());
     for (const text of ["first", "second", "third"]) {
@@ -403,7 +411,7 @@ describe("what happens by itself", () => {
 describe("its end", () => {
   test("after a stop everything is refused and no timer remains", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway, { expiry: 60 }));
     await h.sessions.open(openRequest(gateway, { clientId: "other" }));
     await h.sessions.release(releaseOf(opened));
@@ -418,14 +426,14 @@ describe("its end", () => {
       { status: "rejected", reason: code("closed") },
     ]);
     await expect(h.sessions.open(openRequest(gateway))).rejects.toEqual(code("closed"));
-    await expect(attach(h.sessions)).rejects.toEqual(code("closed"));
+    await expect(h.attach()).rejects.toEqual(code("closed"));
     await expect(h.sessions.release(releaseOf(opened))).rejects.toEqual(code("closed"));
     expect(h.time.pending).toBe(0);
   });
 
   test("progress of very many sessions is several commands", async () => {
     const h = await Harness.start();
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await Promise.all(
       Array.from({ length: 2_500 }, (_, i) =>
         h.sessions.open(openRequest(gateway, { clientId: `c${i}` })),
@@ -433,15 +441,15 @@ describe("its end", () => {
     );
     await h.sessions.progress(opened.map((session) => progressOf(session, { cursors: [0, 7] })));
     await h.sessions.progress([]);
-    await h.service.gatewayDown(gateway);
-    const again = await attach(h.sessions);
+    await h.end(gateway);
+    const again = await h.attach();
     const resumed = await h.sessions.open(openRequest(again, { clientId: "c2499" }));
     expect(resumed.cursors).toEqual([7, 0, 0, 0]);
   });
 
   test("too many commands that wait are refused as overloaded", async () => {
     const h = await Harness.start({ maxProposals: 10 });
-    const gateway = await attach(h.sessions);
+    const gateway = await h.attach();
     const opened = await h.sessions.open(openRequest(gateway));
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, () => h.sessions.progress([progressOf(opened)])),

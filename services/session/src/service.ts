@@ -1,7 +1,7 @@
 /** The session service: the state as a group of Raft, and what its leader does. */
 import { type Clock, Deferred, type Lifecycle, type Logger, type Timers } from "@canopy/base";
+import type { Member } from "@canopy/control";
 import {
-  type GroupId,
   type GroupOptions,
   NONE,
   type RaftGroup,
@@ -29,12 +29,17 @@ import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
 import { Leading, type LeadingParts } from "./leading.ts";
 import { propose } from "./proposing.ts";
+import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
+import type { Cluster } from "./stores.ts";
 
 export interface SessionServiceOptions {
   /** Where the group runs; started before this and stopped after it, by who made it. */
   readonly host: Pick<RaftHost, "open" | "close">;
-  readonly group: GroupId;
+  /** The session group, from 1; the number of its group of Raft. */
+  readonly group: number;
+  /** Number of session groups of the cluster; fixed when it is created. Default 1. */
+  readonly groups?: number;
   /** The first voters, where this node does not have the group yet. */
   readonly bootstrap?: GroupOptions["bootstrap"];
   /** Number of shards of the cluster; fixed when it is created. */
@@ -42,8 +47,10 @@ export interface SessionServiceOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
-  /** May refuse or wait until its owner has started: it is asked again. */
-  readonly routeSink: RouteSink;
+  /** What this node knows of the control log. */
+  readonly cluster: Cluster;
+  /** A store process's port. It may refuse or wait until that has started: it is asked again. */
+  readonly store: (member: Member) => RouteSink;
   /** Claims and subscribes that may wait, each; default 100,000. */
   readonly maxWaiting?: number;
   /** How often, and how long at most, the owner of a claimed session is asked, ms. */
@@ -69,10 +76,12 @@ const CLAIM_TIMEOUT = 10_000;
 export interface SessionService extends Lifecycle {
   /** Answered by the leader alone; the others refuse with `not-leader`. */
   readonly sessions: Sessions;
-  /** Of what is applied here. */
+  /** Answered by the leader alone. */
   readonly queries: SessionQueries;
+  /** Of what is applied here. */
   readonly counts: SessionCounts;
-  gatewayDown(gateway: number): Promise<void>;
+  /** Up to which version of the control log the group knows gateways and stores, as applied here. */
+  readonly version: number;
   /** Whether this replica leads, and what the leader has to do is being done here. */
   readonly leading: boolean;
 }
@@ -87,7 +96,9 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     get counts() {
       return service.appliedCounts;
     },
-    gatewayDown: (gateway) => service.gatewayDown(gateway),
+    get version() {
+      return service.version;
+    },
     get leading() {
       return service.leading;
     },
@@ -104,7 +115,7 @@ class Service implements Sessions, Lifecycle {
   #group: RaftGroup | undefined;
   /** What the group says; acted on from when it is open. */
   #isLeader = false;
-  #leader: string | undefined;
+  #leaderNode: string | undefined;
   #leading: Leading | undefined;
   /** Why the group does not run any more. */
   #ended: SessionError | undefined;
@@ -113,19 +124,10 @@ class Service implements Sessions, Lifecycle {
   constructor(options: SessionServiceOptions) {
     this.#options = options;
     this.#clock = new GroupClock(options.clock);
-    this.#replica = new Replica(options.shards, options.logger, () => this.#leading?.afterBatch());
-    const state = () => this.#replica.state;
-    this.queries = {
-      routes: async () => {
-        const { term, seq } = this.#leads().routesTold;
-        return { group: options.group, term, seq, filters: state().routes() };
-      },
-      lowest: async (asked) => asked.map(({ filter, shard }) => state().lowest(filter, shard)),
-      sharedUnfinished: async (asked) =>
-        asked.map(({ filter, shard }) => state().sharedUnfinished(filter, shard)),
-      areLive: async (incarnations) =>
-        incarnations.map((incarnation) => state().session(incarnation) !== undefined),
-    };
+    const { shards, groups = 1, group, logger } = options;
+    const onApplied = () => this.#leading?.afterBatch();
+    this.#replica = new Replica({ shards, groups, group }, logger, onApplied);
+    this.queries = new Queries({ state: () => this.#replica.state, leads: () => this.#leader() });
   }
 
   async start(): Promise<void> {
@@ -154,6 +156,10 @@ class Service implements Sessions, Lifecycle {
     await this.#opening?.catch(() => {});
   }
 
+  get version(): number {
+    return this.#replica.state.version;
+  }
+
   get appliedCounts(): SessionCounts {
     return this.#replica.state.counts();
   }
@@ -166,23 +172,15 @@ class Service implements Sessions, Lifecycle {
     await this.#leads().gateways.attach(gateway, peer);
   }
 
-  /** The gateway's lease ended: its sessions are released, with their wills. In batches. */
-  async gatewayDown(gateway: number): Promise<void> {
-    await this.#leads().gateways.down(gateway);
-  }
-
   async open(request: OpenRequest): Promise<Opened> {
     const { gateways, claims } = this.#leads();
-    // Asked here too: one that is down must not make the present owner stop.
-    const gateway = gateways.number(request.gateway);
-    if (gateway === undefined) throw new SessionError("stale", "the gateway is down or not known");
-    return claims.open({ ...request, gateway });
+    // Asked here too: one that is gone must not make the present owner stop.
+    gateways.require(request.gateway);
+    return claims.open(request);
   }
 
   async withdraw(request: WithdrawRequest): Promise<void> {
-    const leading = this.#leads();
-    const gateway = leading.gateways.number(request.gateway);
-    if (gateway !== undefined) await leading.withdraw({ ...request, gateway });
+    await this.#leads().withdraw(request);
   }
 
   async release(request: ReleaseRequest): Promise<void> {
@@ -220,14 +218,18 @@ class Service implements Sessions, Lifecycle {
     throw this.#whyNot();
   }
 
+  #leader(): { readonly leading: Leading; readonly group: RaftGroup } {
+    return { leading: this.#leads(), group: this.#group as RaftGroup };
+  }
+
   #whyNot(): SessionError {
     if (this.#stopped) return stopped();
-    return this.#ended ?? notLeader(this.#leader);
+    return this.#ended ?? notLeader(this.#leaderNode);
   }
 
   #onLeader(leader: ReplicaId, node: string | undefined): void {
     const isOther = leader !== NONE && leader !== this.#group?.status.replica;
-    this.#leader = isOther ? node : undefined;
+    this.#leaderNode = isOther ? node : undefined;
     if (isOther) this.#leaderKnown.resolve();
   }
 
@@ -291,7 +293,7 @@ class Service implements Sessions, Lifecycle {
   }
 
   #leadingParts(group: RaftGroup): LeadingParts {
-    const { clock, timers, logger, routeSink, shards, maxWaiting } = this.#options;
+    const { clock, timers, logger, cluster, store, shards, maxWaiting } = this.#options;
     return {
       group: group.id,
       term: group.status.term,
@@ -299,7 +301,8 @@ class Service implements Sessions, Lifecycle {
       groupClock: this.#clock,
       timers,
       logger,
-      sink: routeSink,
+      cluster,
+      store,
       state: () => this.#replica.state,
       propose: (proposal) => propose(group, this.#clock, proposal),
       shards,

@@ -1,13 +1,9 @@
 import { Deferred } from "@canopy/base";
-import {
-  type RouteSink,
-  SessionError,
-  type SubscribeRequest,
-  type SubscribeResult,
-} from "@canopy/session";
+import { SessionError, type SubscribeRequest, type SubscribeResult } from "@canopy/session";
 import { indeterminate } from "./errors.ts";
+import type { Heads } from "./heads.ts";
 import type { Propose } from "./proposing.ts";
-import type { RouteStream } from "./route-stream.ts";
+import type { Routes } from "./routes.ts";
 import { Turn } from "./turn.ts";
 
 interface Asked {
@@ -18,9 +14,8 @@ interface Asked {
 }
 
 interface Parts {
-  readonly shards: number;
-  readonly sink: Pick<RouteSink, "heads">;
-  readonly routes: RouteStream;
+  readonly heads: Heads;
+  readonly routes: Routes;
   readonly propose: Propose;
   readonly maxWaiting: number;
 }
@@ -69,13 +64,7 @@ export class Subscribing {
   }
 
   async #commit(batch: readonly Asked[]): Promise<readonly (SubscribeResult | undefined)[]> {
-    const heads = (await this.#parts.sink.heads()).filter((head) => head !== undefined);
-    if (heads.length !== this.#parts.shards) {
-      throw new SessionError(
-        "unavailable",
-        `${heads.length} heads of ${this.#parts.shards} shards`,
-      );
-    }
+    const heads = await this.#parts.heads.ask();
     for (const asked of batch) asked.proposed = true;
     const requests = batch.map(({ request }) => request);
     return this.#parts.propose({ type: "subscribe", heads, requests });

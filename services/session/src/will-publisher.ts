@@ -1,5 +1,5 @@
-import { type Clock, Deque, type Logger } from "@canopy/base";
-import type { PendingWill, RouteSink, SessionKey } from "@canopy/session";
+import { type Clock, DecodeError, Deque, type Logger } from "@canopy/base";
+import type { PendingWill, SessionKey, WillPublication } from "@canopy/session";
 import { StoreError } from "@canopy/store";
 import type { Background } from "./background.ts";
 import type { Propose } from "./proposing.ts";
@@ -17,7 +17,8 @@ interface Job {
 interface Parts {
   readonly group: number;
   readonly term: number;
-  readonly sink: Pick<RouteSink, "publishWill">;
+  /** To the owner of the topic's shard. */
+  readonly publish: (will: WillPublication) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly propose: Propose;
@@ -69,11 +70,11 @@ export class WillPublisher {
   }
 
   async #publish(job: Job): Promise<void> {
-    const { sink, clock, logger, group, term } = this.#parts;
+    const { publish, clock, logger, group, term } = this.#parts;
     const { incarnation, epoch, expiry } = job.will;
     try {
       const record = stampRecord(job.will.record, expiry, clock.wall());
-      await sink.publishWill({ group, term, incarnation, epoch, record });
+      await publish({ group, term, incarnation, epoch, record });
       this.#done.add({ incarnation, epoch });
     } catch (error) {
       if (isInvalid(error)) {
@@ -117,5 +118,6 @@ export class WillPublisher {
 
 /** No store will ever take it: trying again would be for ever. */
 function isInvalid(error: unknown): boolean {
-  return error instanceof RangeError || (error instanceof StoreError && error.code === "invalid");
+  if (error instanceof RangeError || error instanceof DecodeError) return true;
+  return error instanceof StoreError && error.code === "invalid";
 }

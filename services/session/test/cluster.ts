@@ -1,8 +1,11 @@
 /** Three session services over three nodes of one group. */
 import { silentLogger } from "@canopy/base";
+import type { ClusterView } from "@canopy/control";
+import type { GatewayPeer } from "@canopy/session";
 import { FakeTime, tempDir, testScope, waitFor } from "@canopy/testkit";
 import { createSessionService, type SessionService } from "../src/service.ts";
-import { FakeStores, SHARDS } from "./harness.ts";
+import { FakeControl } from "./fake-control.ts";
+import { FakeStores, idlePeer, SHARDS } from "./harness.ts";
 import { RaftNetwork } from "./raft-network.ts";
 import { RaftNode } from "./raft-node.ts";
 
@@ -14,11 +17,14 @@ export class Member {
   readonly name: string;
   readonly raft: RaftNode;
   readonly service: SessionService;
+  /** What this node knows of the control log. */
+  readonly view: ClusterView;
 
-  constructor(name: string, raft: RaftNode, service: SessionService) {
+  constructor(name: string, raft: RaftNode, service: SessionService, view: ClusterView) {
     this.name = name;
     this.raft = raft;
     this.service = service;
+    this.view = view;
   }
 
   async stop(): Promise<void> {
@@ -29,7 +35,11 @@ export class Member {
 
 export class Cluster {
   readonly time: FakeTime = new FakeTime();
+  /** The first store process, which owns every shard. */
   readonly stores: FakeStores = new FakeStores();
+  readonly control: FakeControl = new FakeControl(SHARDS);
+  /** Store process → what it was told. */
+  readonly sinks: Map<number, FakeStores> = new Map();
   readonly network: RaftNetwork = new RaftNetwork();
   members: Member[] = [];
   readonly #directory: string;
@@ -43,6 +53,8 @@ export class Cluster {
   static async start(): Promise<Cluster> {
     const scope = testScope();
     const cluster = new Cluster(await tempDir(scope));
+    const store = cluster.addStore(cluster.stores);
+    for (let shard = 0; shard < SHARDS; shard++) cluster.control.own(shard, store, 1);
     scope.defer(() => cluster.#stop());
     void cluster.#tick();
     await Promise.all(NODES.map((name) => cluster.add(name)));
@@ -59,9 +71,11 @@ export class Cluster {
       transport: this.network.transport(name),
       seed: name.charCodeAt(0),
     });
+    const view = this.control.view();
     const service = createSessionService({
       host: raft.host,
-      group: 7,
+      group: 2,
+      groups: 3,
       bootstrap: {
         replica: 1 + NODES.indexOf(name),
         voters: new Map(NODES.map((node, i) => [i + 1, node])),
@@ -70,13 +84,34 @@ export class Cluster {
       clock: this.time,
       timers: this.time,
       logger: silentLogger,
-      routeSink: this.stores,
+      cluster: view,
+      store: ({ incarnation }) => this.sinks.get(incarnation) as FakeStores,
     });
-    const member = new Member(name, raft, service);
+    const member = new Member(name, raft, service, view);
     this.members.push(member);
     await raft.start();
     await service.start();
     return member;
+  }
+
+  /** A store process that joins; its incarnation. */
+  addStore(sink: FakeStores): number {
+    const incarnation = this.control.version + 1;
+    this.sinks.set(incarnation, sink);
+    return this.control.join("store");
+  }
+
+  /** A new gateway's life; its incarnation. */
+  async attach({ service }: Member, peer: GatewayPeer = idlePeer): Promise<number> {
+    const gateway = this.control.join("gateway");
+    await service.sessions.attach(gateway, peer);
+    return gateway;
+  }
+
+  /** The gateway's lease has ended, and every store process knows it. */
+  end(gateway: number): void {
+    this.control.down(gateway);
+    this.control.gone(gateway);
   }
 
   /** The one that leads among those that can. */

@@ -1,5 +1,6 @@
 /** A session service over real files and a fake clock, and what its neighbours saw. */
 import { silentLogger } from "@canopy/base";
+import { encodeRecord, RecordView } from "@canopy/codec";
 import {
   EXPIRY_NEVER,
   type GatewayPeer,
@@ -10,25 +11,27 @@ import {
   type RouteBatch,
   type RouteChange,
   type RouteSink,
-  type Sessions,
   type SubscribeRequest,
   type WillPublication,
 } from "@canopy/session";
-import { FakeTime, tempDir, testScope } from "@canopy/testkit";
+import { FakeTime, tempDir, testScope, waitFor } from "@canopy/testkit";
+import { TopicTable } from "@canopy/topic";
 import {
   createSessionService,
   type SessionService,
   type SessionServiceOptions,
 } from "../src/service.ts";
+import { FakeControl } from "./fake-control.ts";
 import { RaftNode, type RaftNodeOptions } from "./raft-node.ts";
 
 export const SHARDS = 4;
 
 /** Stores that take everything, unless told otherwise. */
 export class FakeStores implements RouteSink {
-  headsNow: readonly number[] = [10, 20, 30, 40];
+  headsNow: readonly (number | undefined)[] = [10, 20, 30, 40];
   headsAsked = 0;
   readonly changes: RouteChange[] = [];
+  readonly batches: RouteBatch[] = [];
   readonly wills: { incarnation: number; epoch: number; record: Uint8Array }[] = [];
   readonly ended: number[] = [];
   /** Each call first waits for what this gives. */
@@ -37,15 +40,24 @@ export class FakeStores implements RouteSink {
   /** Whether this will can't be stored now. */
   refuse: (record: Uint8Array) => boolean = () => false;
 
-  async heads(): Promise<readonly number[]> {
+  async heads(): Promise<readonly (number | undefined)[]> {
     this.headsAsked++;
     await this.gate("heads");
     return this.headsNow;
   }
 
-  async routes({ changes }: RouteBatch): Promise<void> {
+  /** All routes, as they were told. */
+  readonly routesNow = new Set<string>();
+
+  async routes(batch: RouteBatch): Promise<void> {
     await this.gate("routes");
-    this.changes.push(...changes);
+    this.batches.push(batch);
+    this.changes.push(...batch.changes);
+    if (batch.whole) this.routesNow.clear();
+    for (const { filter, add } of batch.changes) {
+      if (add) this.routesNow.add(filter);
+      else this.routesNow.delete(filter);
+    }
   }
 
   async publishWill({ incarnation, epoch, record }: WillPublication): Promise<void> {
@@ -67,14 +79,18 @@ export class Harness {
   readonly time = new FakeTime();
   readonly raftTime = new FakeTime();
   readonly stores = new FakeStores();
+  readonly control = new FakeControl(SHARDS);
   readonly directory: string;
   raft: RaftNode;
   service: SessionService;
   #options: HarnessOptions;
+  #gateways: number[] = [];
 
   private constructor(directory: string, options: HarnessOptions) {
     this.directory = directory;
     this.#options = options;
+    const store = this.control.join("store");
+    for (let shard = 0; shard < SHARDS; shard++) this.control.own(shard, store, 1);
     this.raft = this.#createRaft();
     this.service = this.#createService();
   }
@@ -92,9 +108,31 @@ export class Harness {
     await this.raft.stop();
   }
 
-  /** A new life of the process over the same files. */
+  /** A new gateway's life; its incarnation. */
+  async attach(peer: GatewayPeer = idlePeer): Promise<number> {
+    const gateway = this.control.join("gateway");
+    this.#gateways.push(gateway);
+    await this.sessions.attach(gateway, peer);
+    return gateway;
+  }
+
+  /** Settles when this gateway's sessions are released; so many clients are connected elsewhere. */
+  async end(gateway: number, connected = 0): Promise<void> {
+    const version = this.#end(gateway);
+    this.#gateways = this.#gateways.filter((other) => other !== gateway);
+    const { service } = this;
+    await waitFor(() => service.version >= version && service.counts.connected === connected);
+  }
+
+  #end(gateway: number): number {
+    this.control.down(gateway);
+    return this.control.gone(gateway);
+  }
+
+  /** A new life of the process over the same files, and of its gateways. */
   async restart(options: HarnessOptions = {}): Promise<void> {
     await this.stop();
+    for (const gateway of this.#gateways.splice(0)) this.#end(gateway);
     this.#options = { ...this.#options, ...options };
     this.raft = this.#createRaft();
     this.service = this.#createService();
@@ -118,13 +156,14 @@ export class Harness {
   #createService(): SessionService {
     return createSessionService({
       host: this.raft.host,
-      group: 0,
+      group: 1,
       bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
       shards: SHARDS,
       clock: this.time,
       timers: this.time,
       logger: silentLogger,
-      routeSink: this.stores,
+      cluster: this.control.view(),
+      store: () => this.stores,
       ...this.#options,
     });
   }
@@ -133,14 +172,6 @@ export class Harness {
 export const idlePeer = { stop: () => {} };
 
 let requests = 0;
-let gateways = 0;
-
-/** A new gateway's life; its incarnation. */
-export async function attach(sessions: Sessions, peer: GatewayPeer = idlePeer): Promise<number> {
-  const gateway = ++gateways;
-  await sessions.attach(gateway, peer);
-  return gateway;
-}
 
 export function openRequest(gateway: number, changes: Partial<OpenRequest> = {}): OpenRequest {
   return {
@@ -196,7 +227,19 @@ export function subscribeTo(opened: Opened, ...filters: string[]): SubscribeRequ
   };
 }
 
-/** A will whose record is long enough to carry its times. */
-export function willRecord(text: string): Uint8Array {
-  return Buffer.concat([Buffer.alloc(14, 1), Buffer.from(text)]);
+const topics = new TopicTable(SHARDS);
+
+/** A message to the topic "wills", unless told otherwise. */
+export function willRecord(text: string, topic = "wills"): Uint8Array {
+  const interned = topics.internString(topic);
+  if (interned === undefined) throw new Error(`no topic name: ${topic}`);
+  const payload = Buffer.from(text);
+  const clientId = Buffer.from("client");
+  return encodeRecord({ topic: interned, payload, qos: 1, retain: false, clientId, acceptedAt: 0 });
+}
+
+export function textOf(record: Uint8Array): string {
+  const bytes = Buffer.from(record);
+  const { payloadStart, payloadEnd } = new RecordView().set(bytes, 0, bytes.length);
+  return bytes.toString("utf8", payloadStart, payloadEnd);
 }

@@ -12,7 +12,7 @@ import {
 import type { Config } from "@canopy/config";
 import { Gateway } from "@canopy/gateway";
 import { aloneTransport, createHost, openStorage, type RaftHost } from "@canopy/raft";
-import { createSessionService } from "@canopy/session-service";
+import { Alone, createSessionService } from "@canopy/session-service";
 import type { Store } from "@canopy/store";
 import { openLevelStore } from "@canopy/store-leveldb";
 import { createStoreService } from "@canopy/store-service";
@@ -55,7 +55,7 @@ export function compose(config: Config, logger: Logger, version: string): Standa
 
 /** The only node, and the only voter of its group. */
 const NODE = "standalone";
-const SESSIONS = { group: 0, replica: 1 };
+const SESSIONS = { group: 1, replica: 1 };
 /** ms. With one voter nobody is waited for: it says how long a command waits for a disk that fails. */
 const RAFT_TICK = 100;
 const ELECTION_TICKS = 10;
@@ -108,18 +108,21 @@ function assemble(config: Config, parts: Assembling): Gateway {
     random: systemRandom,
     waitTimeout: config.store.waitTimeout,
   });
+  const alone = new Alone(config.store.shards);
   const sessionService = createSessionService({
     ...common,
     host: addRaft(config, logger, stack),
     group: SESSIONS.group,
     bootstrap: { replica: SESSIONS.replica, voters: new Map([[SESSIONS.replica, NODE]]) },
     shards: config.store.shards,
-    routeSink: storeService.routeSink,
+    cluster: alone.view,
+    store: () => storeService.routeSink,
     onEnded: onFailed,
   });
   const authenticator = authentication(config.auth, common);
   // sessions are recovered first: the store service asks them for their routes
   stack.add(sessionService);
+  stack.add({ start: async () => alone.begin(sessionService.version), stop: async () => {} });
   stack.add(storeService);
   stack.add(authenticator);
   return stack.add(
@@ -130,7 +133,7 @@ function assemble(config: Config, parts: Assembling): Gateway {
       limits: gatewayLimits(config),
       sysInterval: config.sys.interval,
       version,
-      incarnation: () => Math.floor(clock.wall()),
+      incarnation: () => alone.gateway,
       sessions: sessionService.sessions,
       shards: storeService.shards,
       authenticator,

@@ -6,8 +6,8 @@ export class DataFolderError extends Error {
   override readonly name = "DataFolderError";
 }
 
-/** 2: sessions are kept by Raft; before, in a log of their own in `sessions`. */
-const FORMAT = 2;
+/** 3: sessions are group 1 of Raft, and gateways in them come with their incarnations. */
+const FORMAT = 3;
 const FILE = "canopy.json";
 
 interface Description {

@@ -111,11 +111,11 @@ describe("what is wrong is said in one line, with exit code 2", () => {
     await broker.stop();
     const storage = openStorage({ directory: join(broker.data, "raft") });
     await storage.start();
-    const { hardState, entries, snapshot } = storage.groups.get(0)!.log;
+    const { hardState, entries, snapshot } = storage.groups.get(1)!.log;
     const index = (entries.at(-1)?.index ?? snapshot.index) + 1;
     const unreadable = { index, term: hardState.term, kind: EntryKind.Command };
     const entry = { ...unreadable, data: Buffer.from([0, 250, 1]) };
-    const write = { group: 0, hardState, entries: [entry], snapshot: undefined };
+    const write = { group: 1, hardState, entries: [entry], snapshot: undefined };
     await new Promise<void>((done) => storage.write(write, done));
     await storage.stop();
     const child = run(["--data", broker.data, ...anywhere]);
@@ -129,7 +129,7 @@ describe("what is wrong is said in one line, with exit code 2", () => {
       run(["--data", data, ...anywhere]),
       /before the first release.*another folder/,
     );
-    await writeFile(join(data, "canopy.json"), '{"format":3,"shards":4}');
+    await writeFile(join(data, "canopy.json"), '{"format":4,"shards":4}');
     await expectRefusal(run(["--data", data, ...anywhere]), /use a newer version/);
     await writeFile(join(data, "canopy.json"), "{");
     await expectRefusal(run(["--data", data, ...anywhere]), /is damaged/);
