@@ -39,7 +39,10 @@ function before() {
 /** @param {string} folder */
 function breaking(folder) {
   const commit = before();
-  if (commit === undefined) return;
+  if (commit === undefined) {
+    console.log("No earlier contracts are known: nothing to compare with.");
+    return;
+  }
   mkdirSync(folder);
   const archive = spawnSync("git", ["archive", commit, "proto"], { cwd: root, maxBuffer: 1 << 28 });
   spawnSync("tar", ["-x", "-C", folder], { input: archive.stdout });

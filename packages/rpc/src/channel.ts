@@ -22,7 +22,7 @@ import {
   type StatusObject,
 } from "@grpc/grpc-js";
 import { methodDefinition, type StreamMethod, type UnaryMethod } from "./definition.ts";
-import { errorOf, RpcError } from "./errors.ts";
+import { RpcError } from "./errors.ts";
 import type { Frame } from "./frame.ts";
 import {
   CONNECT_MS,
@@ -36,6 +36,7 @@ import {
   WINDOW_BYTES,
 } from "./limits.ts";
 import { Link, type LinkState } from "./link.ts";
+import { errorOf } from "./status.ts";
 import { FrameStream, type FrameWire, type RpcStream, type StreamHandler } from "./stream.ts";
 import { channelCredentials, type RpcTls } from "./tls.ts";
 

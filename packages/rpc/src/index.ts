@@ -5,7 +5,13 @@ export {
   type RpcChannelOptions,
 } from "./channel.ts";
 export { decodeMessage, encodeMessage, type StreamMethod, type UnaryMethod } from "./definition.ts";
-export { asSessionError, asStoreError, RpcError, type RpcErrorCode } from "./errors.ts";
+export {
+  asControlError,
+  asSessionError,
+  asStoreError,
+  RpcError,
+  type RpcErrorCode,
+} from "./errors.ts";
 export { Raft } from "./gen/canopy/raft/v1/raft_pb.ts";
 export type { CallContext, Handlers, OpenHandler, UnaryHandler } from "./handlers.ts";
 export type { LinkState } from "./link.ts";

@@ -21,6 +21,8 @@ export const DEADLINE_MS = 5_000;
 
 /** How long a server that stops waits for calls that are under way. */
 export const DRAIN_MS = 1_000;
+/** … and then for what it has said to leave. */
+export const FLUSH_MS = 100;
 
 export const CONNECT_MS = 3_000;
 export const FIRST_BACKOFF_MS = 50;

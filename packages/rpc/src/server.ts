@@ -7,6 +7,7 @@ import {
   type ServerDuplexStream,
   type ServerOptions,
   type ServerUnaryCall,
+  type StatusObject,
   type sendUnaryData,
   setLogVerbosity,
   type UntypedServiceImplementation,
@@ -14,17 +15,19 @@ import {
 import { HealthImplementation } from "grpc-health-check";
 import { bound, removeStale } from "./address.ts";
 import { definitionOf } from "./definition.ts";
-import { isTyped, RpcError, statusOf } from "./errors.ts";
+import { RpcError } from "./errors.ts";
 import type { Frame } from "./frame.ts";
 import type { CallContext, Handlers, OpenHandler, UnaryHandler } from "./handlers.ts";
 import {
   DRAIN_MS,
+  FLUSH_MS,
   KEEPALIVE_MS,
   KEEPALIVE_TIMEOUT_MS,
   MAX_MESSAGE_BYTES,
   WINDOW_BYTES,
 } from "./limits.ts";
 import { reflectionOf } from "./reflection.ts";
+import { isTyped, statusOf } from "./status.ts";
 import { FrameStream, type FrameWire } from "./stream.ts";
 import { type RpcTls, serverCredentials } from "./tls.ts";
 
@@ -45,6 +48,7 @@ export interface RpcServerOptions {
 // It prints to stderr what it also says in errors.
 setLogVerbosity(logVerbosity.NONE);
 
+type Respond = (error: StatusObject | null, response?: unknown) => void;
 type UnaryCall = ServerUnaryCall<unknown, unknown>;
 type StreamCall = ServerDuplexStream<Frame, Frame>;
 
@@ -53,6 +57,8 @@ export class RpcServer implements Lifecycle {
   readonly #server: Server;
   readonly #health = new HealthImplementation({ "": "NOT_SERVING" });
   readonly #services: DescService[] = [];
+  /** What is not answered yet. */
+  readonly #calls = new Set<Respond>();
   readonly #streams = new Set<FrameStream>();
   #address: string;
 
@@ -103,7 +109,10 @@ export class RpcServer implements Lifecycle {
     const error = new RpcError("unavailable", "the server is being stopped");
     for (const stream of this.#streams) stream.break(error);
     const timers = this.#options.timers ?? systemTimers;
-    const timer = timers.set(DRAIN_MS, () => this.#server.forceShutdown());
+    let timer = timers.set(DRAIN_MS, () => {
+      for (const respond of this.#calls) respond(statusOf(error));
+      timer = timers.set(FLUSH_MS, () => this.#server.forceShutdown());
+    });
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     timer.cancel();
   }
@@ -128,7 +137,11 @@ export class RpcServer implements Lifecycle {
     method: DescMethod,
     handler: UnaryHandler<DescMethod["input"], DescMethod["output"]>,
   ): (call: UnaryCall, callback: sendUnaryData<unknown>) => void {
-    return (call, respond) => {
+    return (call, callback) => {
+      const respond: Respond = (error, response) => {
+        if (this.#calls.delete(respond)) callback(error, response);
+      };
+      this.#calls.add(respond);
       const answer = async (): Promise<unknown> => handler(call.request as never, contextOf(call));
       answer().then(
         (response) => respond(null, response),
@@ -212,6 +225,7 @@ function grpcOptions(options: RpcServerOptions): ServerOptions {
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": options.keepalive?.time ?? KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": options.keepalive?.timeout ?? KEEPALIVE_TIMEOUT_MS,
-    "grpc.enable_channelz": 0,
+    // Without it forceShutdown() finds no connections to end (grpc-js 1.14).
+    "grpc.enable_channelz": 1,
   };
 }

@@ -1,9 +1,10 @@
 import { createServer } from "node:net";
+import { ControlError } from "@canopy/control";
 import { SessionError } from "@canopy/session";
 import { StoreError } from "@canopy/store";
 import { freePort, testScope, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { asSessionError, asStoreError, RpcError } from "../src/index.ts";
+import { asControlError, asSessionError, asStoreError, RpcError } from "../src/index.ts";
 import { Echo } from "./echo.ts";
 import { channelTo, echo, serve } from "./setup.ts";
 
@@ -61,6 +62,9 @@ describe("errors", () => {
     const error = await thrown(new SessionError("not-leader", "ask another", { leader: "nodé 2" }));
     expect(error).toBeInstanceOf(SessionError);
     expect(error).toMatchObject({ code: "not-leader", message: "ask another", leader: "nodé 2" });
+    const refused = await thrown(new ControlError("not-leader", "ask another", { leader: "n2" }));
+    expect(refused).toBeInstanceOf(ControlError);
+    expect(refused).toMatchObject({ code: "not-leader", leader: "n2" });
     const full = await thrown(new StoreError("full", "no room – at all"));
     expect(full).toBeInstanceOf(StoreError);
     expect(full).toMatchObject({ code: "full", message: "no room – at all" });
@@ -84,6 +88,8 @@ describe("errors", () => {
     expect(code(new RpcError("unavailable", "", { sent: true }))).toBe("indeterminate");
     expect(code(new RpcError("deadline", "", { sent: true }))).toBe("indeterminate");
     expect(code(new TypeError("a bug"))).toBe("indeterminate");
+    expect(asControlError(new RpcError("unavailable", "")).code).toBe("unavailable");
+    expect(asControlError(new RpcError("deadline", "", { sent: true })).code).toBe("indeterminate");
     expect(asStoreError(new RpcError("deadline", "", { sent: true })).code).toBe("unavailable");
   });
 });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { systemTimers, type Timers } from "@canopy/base";
 import { Child, tempDir, testScope, waitFor } from "@canopy/testkit";
 import { Client, credentials } from "@grpc/grpc-js";
 import { service as health } from "grpc-health-check";
@@ -42,6 +43,22 @@ describe("addresses", () => {
     await new Promise<void>((resolve) => other.listen(path, resolve));
     await expect(serve(echo, { address: `unix:${path}` })).rejects.toThrow("EADDRINUSE");
   });
+});
+
+test("a call that is never answered holds up the end of its server only for a while", async () => {
+  const asked = Promise.withResolvers<void>();
+  const say = (): Promise<never> => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  const timers: Timers = { set: (_ms, fn) => systemTimers.set(1, fn) };
+  const server = await serve({ ...echo, say }, { timers });
+  const channel = await channelTo(server.address);
+  const call = channel.call(Echo.method.say, { text: "" });
+  const lost = call.catch((error: unknown) => error);
+  await asked.promise;
+  await server.stop();
+  expect(await lost).toMatchObject({ code: "unavailable", sent: true });
 });
 
 describe("TLS", () => {
