@@ -18,7 +18,9 @@ import type { SimNode } from "./node.ts";
 import type { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
 
+/** Of the seeds; with five voters more than two can be left and not be a majority. */
 const SHARE = 0.25;
+const MANY = 5;
 
 interface Survivor {
   readonly node: SimNode;
@@ -27,7 +29,8 @@ interface Survivor {
 
 export async function recovered(sim: Simulation): Promise<boolean> {
   const dice = new Dice(sim.plan.seed).split("recovery");
-  if (sim.nodes.length < 2 || !dice.chance(SHARE)) return true;
+  const share = sim.plan.voters >= MANY ? 1 : SHARE;
+  if (sim.nodes.length < 2 || !dice.chance(share)) return true;
   await disaster(sim, dice);
   const left = sim.nodes.filter((node) => node.diskId !== undefined);
   const survivors = new Map<GroupId, readonly Survivor[]>();
@@ -55,9 +58,9 @@ async function disaster(sim: Simulation, dice: Dice): Promise<void> {
   sim.note("sim", "a disaster is to come");
   sim.operator.idle = true;
   const order = nodes.map((node) => ({ node, by: dice.next() })).sort((a, b) => a.by - b.by);
-  const count = Math.min(dice.between(1, 3), nodes.length - 1);
+  const count = Math.min(dice.pick([1, 2, 3, 3]), nodes.length - 1);
   const survivors = order.slice(0, count).map(({ node }) => node);
-  const alone = dice.chance(0.6) ? survivors.slice(dice.between(0, 1)) : [];
+  const alone = dice.chance(0.6) ? survivors.slice(dice.pick([0, 1, 1])) : [];
   sim.quiet = false;
   for (let group = 0; group < sim.plan.groups; group++) {
     if (dice.chance(0.5)) sim.operator.changeAny(group);

@@ -21,12 +21,6 @@ export const inspectMutants: readonly Mutant[] = [
     replace: "const highest = Math.max(...keep);",
   },
   {
-    name: "a recovery clears the vote and keeps the term",
-    file: "inspect/survivors.ts",
-    find: "last?.term ?? 0) + 1,",
-    replace: "last?.term ?? 0),",
-  },
-  {
     name: "a recovery keeps more than two",
     file: "inspect/survivors.ts",
     find: "export const MOST_KEPT = 2;",
