@@ -159,7 +159,7 @@ export class World {
       ...common,
       store: new MemoryStore(this.disk),
       shards,
-      queries: () => this.sessions.queries,
+      queries: () => [this.sessions.queries],
       limits: {
         maxQueuedMessages: 1_000_000,
         maxQueuedBytes: 2 ** 30,

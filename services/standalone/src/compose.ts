@@ -93,7 +93,7 @@ function assemble(config: Config, parts: Assembling): Gateway {
     ...common,
     store,
     shards: config.store.shards,
-    queries: () => sessionService.queries,
+    queries: () => [sessionService.queries],
     limits: {
       maxQueuedMessages: config.limits.maxQueuedMessages,
       maxQueuedBytes: config.limits.maxQueuedBytes,

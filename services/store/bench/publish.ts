@@ -39,12 +39,14 @@ const service = createStoreService({
   clock: systemClock,
   timers: systemTimers,
   logger: silentLogger,
-  queries: () => ({
-    routes: async () => ({ group: 1, term: 1, seq: 0, filters: [] }),
-    lowest: async (asked) => asked.map(() => 0),
-    sharedUnfinished: async (asked) => asked.map(() => []),
-    areLive: async (incarnations) => incarnations.map(() => true),
-  }),
+  queries: () => [
+    {
+      routes: async () => ({ group: 1, term: 1, seq: 0, filters: [] }),
+      lowest: async (asked) => asked.map(() => 0),
+      sharedUnfinished: async (asked) => asked.map(() => []),
+      areLive: async (incarnations) => incarnations.map(() => true),
+    },
+  ],
   limits: {
     maxQueuedMessages: Number.MAX_SAFE_INTEGER,
     maxQueuedBytes: Number.MAX_SAFE_INTEGER,

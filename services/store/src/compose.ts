@@ -2,8 +2,12 @@ import { Deferred } from "@canopy/base";
 import { RecordView } from "@canopy/codec";
 import type { ShardStore } from "@canopy/store";
 import { Counters } from "./counters.ts";
+import { Gateways } from "./gateways.ts";
 import { Maintenance } from "./maintenance.ts";
+import { Openings } from "./openings.ts";
 import { MAX_UNSETTLED_BYTES, type StoreServiceOptions } from "./options.ts";
+import { ownAlone } from "./ownership.ts";
+import { type Parts, shardOf } from "./parts.ts";
 import { RetainedPurge } from "./purge.ts";
 import { Pusher } from "./push.ts";
 import { Reads } from "./reads.ts";
@@ -11,32 +15,14 @@ import { Removals } from "./removals.ts";
 import { Retained } from "./retained.ts";
 import { RetainedLimit } from "./retention.ts";
 import { Routes } from "./routes.ts";
+import { SessionGroups } from "./session-groups.ts";
 import { Shard } from "./shard.ts";
 import type { GroupParts } from "./share/group.ts";
 import { ProgressWriter } from "./share/progress-writer.ts";
 import { Shares } from "./share/shares.ts";
 import { Subscribers } from "./subscribers.ts";
-import { Trimmer } from "./trim.ts";
+import { Trimmer, type TrimParts } from "./trim.ts";
 import { Wills } from "./wills.ts";
-
-/** The parts of the service, joined but not started. */
-export interface Parts {
-  /** Settles when the shards are open: sessions may ask for something before. */
-  readonly started: Deferred;
-  readonly options: StoreServiceOptions;
-  readonly shards: readonly Shard[];
-  readonly subscribers: Subscribers;
-  readonly reads: Reads;
-  readonly retained: Retained;
-  readonly limit: RetainedLimit;
-  readonly removals: Removals;
-  readonly shares: Shares;
-  readonly progress: ProgressWriter;
-  readonly routes: Routes;
-  readonly wills: Wills;
-  readonly maintenance: Maintenance;
-  readonly counters: Counters;
-}
 
 export function joinParts(options: StoreServiceOptions): Parts {
   const { clock, timers, logger, topics, queries } = options;
@@ -45,7 +31,10 @@ export function joinParts(options: StoreServiceOptions): Parts {
   const shards: Shard[] = [];
   const limit = new RetainedLimit(options.limits.maxRetained, () => storesOf(shards));
   const urgent = (): void => maintenance.hurry();
-  makeShards(shards, options, { subscribers, counters, limit, urgent });
+  const ask = (shard: number, above: number): Promise<void> => ownership.reopen(shard, above);
+  const valid = (): boolean => ownership.valid();
+  makeShards(shards, options, { subscribers, counters, limit, urgent, ask, valid });
+  const groups = new SessionGroups(queries, (filter) => routes.groupsOf(filter));
   const retained = new Retained(shards, clock);
   const removals = new Removals(shards, logger);
   const progress = new ProgressWriter(clock, timers, (shard) => shardOf(shards, shard).sideWrites);
@@ -54,46 +43,63 @@ export function joinParts(options: StoreServiceOptions): Parts {
     options: options.shared,
     random: options.random,
     logger,
-    queries,
+    groups,
     group: groupParts(options, shards, counters, progress),
     removeQueue: (name) => removals.remove(name),
   });
-  const routes = new Routes(subscribers, shares, removals);
-  const trimming = { clock, logger, limits: options.limits, queries };
-  const maintenance: Maintenance = new Maintenance({
-    clock,
-    timers,
-    logger,
+  const routes: Routes = new Routes(subscribers, shares, removals);
+  const maintenance: Maintenance = makeMaintenance(options, {
+    shards,
+    groups,
+    routes,
     shares,
-    trimmers: shards.map(
-      (shard) => new Trimmer(shard, { ...trimming, routes, shares, removals, counters }),
-    ),
-    purges: shards.map((shard) => new RetainedPurge(shard, retained, logger)),
+    removals,
+    counters,
+    retained,
   });
   const reads = new Reads((shard) => shardOf(shards, shard).owner);
   const wills = new Wills(shards, topics);
+  const gateways = new Gateways({
+    subscribers,
+    shares,
+    logger,
+    isLive: (gateway) => openings.isLive(gateway),
+    isDown: (gateway) => openings.isDown(gateway),
+  });
+  const opening = { options, shards, shares, routes, removals, groups, gateways };
+  const openings = new Openings({ ...opening, ownership: () => ownership });
+  const ownership = (options.ownership ?? ownAlone(options.store, options.shards))(openings);
   return {
+    ...opening,
     started: new Deferred(),
-    options,
-    shards,
     subscribers,
     reads,
     retained,
     limit,
-    removals,
-    shares,
     progress,
-    routes,
     wills,
     maintenance,
     counters,
+    openings,
+    ownership,
   };
 }
 
-export function shardOf(shards: readonly Shard[], number: number): Shard {
-  const shard = shards[number];
-  if (shard === undefined) throw new RangeError(`there is no shard ${number}`);
-  return shard;
+function makeMaintenance(
+  options: StoreServiceOptions,
+  parts: Omit<TrimParts, "clock" | "logger" | "limits"> & Pick<Parts, "shards" | "retained">,
+): Maintenance {
+  const { clock, timers, logger, limits } = options;
+  const { shards, retained, shares } = parts;
+  const trimming = { clock, logger, limits, ...parts };
+  return new Maintenance({
+    clock,
+    timers,
+    logger,
+    shares,
+    trimmers: shards.map((shard) => new Trimmer(shard, trimming)),
+    purges: shards.map((shard) => new RetainedPurge(shard, retained, logger)),
+  });
 }
 
 interface Shared {
@@ -101,6 +107,8 @@ interface Shared {
   readonly counters: Counters;
   readonly limit: RetainedLimit;
   readonly urgent: () => void;
+  readonly ask: (shard: number, above: number) => Promise<void>;
+  readonly valid: () => boolean;
 }
 
 function makeShards(shards: Shard[], options: StoreServiceOptions, shared: Shared): void {

@@ -1,10 +1,17 @@
-import type { Append, Offset, ReceiptChange, Records, RetainedChange } from "@canopy/store";
+import type {
+  Append,
+  Offset,
+  ReceiptChange,
+  Records,
+  RetainedChange,
+  SenderSeq,
+} from "@canopy/store";
 import type { Queue } from "./queue.ts";
 import type { Posting, ShardQueues } from "./queues.ts";
 
 const NOTHING = Buffer.alloc(0);
 const NO_SESSIONS: readonly number[] = [];
-const NO_SENDERS: Append["senders"] = [];
+const NO_SENDERS: readonly SenderSeq[] = [];
 const NO_PROGRESS: Append["progress"] = new Map();
 
 /** The append of one batch while it is put together, until its offsets are known. */
@@ -17,6 +24,7 @@ export class Draft {
   readonly #receipts: ReceiptChange[] = [];
   /** Which bytes of the batch to copy: [from, to, from, to, …]; neighbours are one run. */
   readonly #runs: number[] = [];
+  #senders = NO_SENDERS;
   #bodies = NOTHING;
   #bytes = 0;
 
@@ -60,6 +68,11 @@ export class Draft {
     this.#receipts.push({ session, key, add });
   }
 
+  /** The last batch of its sender is this one. */
+  sender(sender: string, term: number, seq: number): void {
+    this.#senders = [{ sender, term, seq }];
+  }
+
   /** Called with the topics whose values change, and when those expire: 0 = never, or removed. */
   forEachRetained(visit: (topic: string, expiresAt: number) => void): void {
     for (const { topic, index } of this.#retained) visit(topic, this.#expiries[index] ?? 0);
@@ -90,7 +103,7 @@ export class Draft {
       retained: this.#retained,
       receipts: this.#receipts,
       endedSessions: NO_SESSIONS,
-      senders: NO_SENDERS,
+      senders: this.#senders,
       progress: NO_PROGRESS,
     };
   }

@@ -1,7 +1,8 @@
 import type { Offset, PublishBatch, Records } from "@canopy/store";
 import type { Draft } from "./draft.ts";
-import type { Origin } from "./link.ts";
+import type { GatewayLink, Origin } from "./link.ts";
 import type { Match } from "./match.ts";
+import type { Sender } from "./sender.ts";
 
 /** Needs no disk, but may not overtake what does. */
 export const PASSES = 0;
@@ -10,10 +11,22 @@ export const STORED = 1;
 /** Was stored before; it is only answered. */
 export const REPEATED = 2;
 
-export type Fate = typeof PASSES | typeof STORED | typeof REPEATED;
+/** Is of a batch that was given before and stored then: it is pushed and answered again. */
+export const AGAIN = 3;
+/** Was passed on; only its answer waits. */
+export const PASSED = 4;
+
+export type Fate = typeof PASSES | typeof STORED | typeof REPEATED | typeof AGAIN | typeof PASSED;
 
 /** What a message costs in memory beside its record, roughly. */
-const OVERHEAD = 256;
+export const OVERHEAD = 256;
+
+/** A batch as it comes in. */
+export interface Given {
+  readonly origin: Origin;
+  readonly batch: PublishBatch;
+  readonly sender: Sender | undefined;
+}
 
 /** Those messages of a batch that go through the pipeline; parallel lists. */
 export class Entry {
@@ -22,6 +35,11 @@ export class Entry {
   readonly batch: PublishBatch;
   /** When it was given, on the monotonic clock. */
   readonly since: number;
+  /** Undefined for who never gives a batch again; and how often it had resumed. */
+  readonly sender: Sender | undefined;
+  readonly run: number;
+  /** Under which it is decided. */
+  epoch: number;
   /** The batch's, or a copy once the batch is released before the disk has answered. */
   records: Records;
   readonly indexes: number[] = [];
@@ -47,22 +65,30 @@ export class Entry {
   /** Then, which messages have their answer; parallel to `indexes`. */
   answered: boolean[] | undefined = undefined;
   released = false;
+  /** It is not to be answered here, as soon as it is put together. */
+  isUnwanted = false;
+  /** Gateways that have to acknowledge what was passed on of its batch. */
+  awaited: readonly GatewayLink[] | undefined = undefined;
   /** Topics that get their first retained value here. */
   newRetained = 0;
   /** Called when the entry is finished, whatever became of it. */
   readonly waiting: (() => void)[] = [];
 
-  constructor(sequence: number, origin: Origin, batch: PublishBatch, since: number) {
+  constructor(sequence: number, { origin, batch, sender }: Given, since: number, epoch: number) {
     this.sequence = sequence;
     this.origin = origin;
     this.batch = batch;
     this.records = batch.records;
     this.since = since;
+    this.sender = sender;
+    this.run = sender?.run ?? 0;
+    this.epoch = epoch;
   }
 
   add(index: number, match: Match, qos: number, fate: Fate, body: number): void {
     if (qos === 0) match.lastAtMostOnce = this.sequence;
     else match.lastEntry = this.sequence;
+    if (qos !== 0 && this.sender !== undefined) this.sender.lastEntry = this.sequence;
     const { starts, ends } = this.records;
     this.bytes += (ends[index] as number) - (starts[index] as number) + OVERHEAD;
     this.indexes.push(index);
@@ -71,9 +97,25 @@ export class Entry {
     this.bodies.push(body);
   }
 
+  /** Nothing but its answer waits. */
+  addPassed(index: number, match: Match): void {
+    this.indexes.push(index);
+    this.matches.push(match);
+    this.fates.push(PASSED);
+    this.bodies.push(-1);
+  }
+
   settle(failure: number): void {
     this.settled = true;
     this.failure = failure;
+    if (this.sender === undefined) return;
+    if (this.submitted) this.sender.settled(this.batch.seq);
+    if (failure !== 0 && !this.isSuperseded) this.sender.stop(this.batch.seq);
+  }
+
+  /** What it has not answered is not answered here any more: the batch has been, or will be, given again. */
+  get isSuperseded(): boolean {
+    return this.sender !== undefined && this.run !== this.sender.run;
   }
 
   isReceipted(index: number): boolean {

@@ -5,4 +5,5 @@ export type {
   StoreLimits,
   StoreServiceOptions,
 } from "./options.ts";
+export { type Ownership, ownAlone, type ShardControl } from "./ownership.ts";
 export { createStoreService, type StoreService } from "./service.ts";

@@ -1,5 +1,6 @@
 import type { GatewayLink } from "./link.ts";
 import type { Queue } from "./queue.ts";
+import { qosOf } from "./record.ts";
 import type { Group } from "./share/group.ts";
 
 /**
@@ -10,6 +11,8 @@ export class Match {
   /** Where messages of QoS ≥ 1 are posted: durable filters, and shared groups with a queue. */
   readonly queues: readonly Queue[];
   readonly links: readonly GatewayLink[];
+  /** Those of the links whose acknowledgement answers wait for. */
+  readonly awaited: readonly GatewayLink[];
   /** Shared groups with a queue, which is in `queues` too. */
   readonly queuedGroups: readonly Group[];
   /** Shared groups without. */
@@ -28,6 +31,7 @@ export class Match {
   constructor(
     queues: readonly Queue[],
     links: readonly GatewayLink[],
+    awaited: readonly GatewayLink[],
     queuedGroups: readonly Group[],
     directGroups: readonly Group[],
     lastEntry: number,
@@ -35,6 +39,7 @@ export class Match {
   ) {
     this.queues = queues;
     this.links = links;
+    this.awaited = awaited;
     this.queuedGroups = queuedGroups;
     this.directGroups = directGroups;
     this.hasGroups = queuedGroups.length + directGroups.length > 0;
@@ -42,4 +47,10 @@ export class Match {
     this.lastEntry = lastEntry;
     this.lastAtMostOnce = lastAtMostOnce;
   }
+}
+
+/** It is posted, or behind a message of its topic that waits for the disk. */
+export function mustWait(match: Match, flags: number, finished: number): boolean {
+  if (qosOf(flags) === 0) return match.lastAtMostOnce > finished;
+  return match.queues.length !== 0 || match.lastEntry > finished;
 }

@@ -3,6 +3,7 @@ import type { SharedStrategy } from "@canopy/config";
 import type { SessionQueries } from "@canopy/session";
 import type { Store } from "@canopy/store";
 import type { TopicTable } from "@canopy/topic";
+import type { Ownership, ShardControl } from "./ownership.ts";
 
 /** Of every queue (one filter in one shard); beyond them the oldest messages are dropped. */
 export interface QueueLimits {
@@ -29,8 +30,13 @@ export interface StoreServiceOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
-  /** Asked from {@link Lifecycle.start} on, not before: the session service is made later. */
-  readonly queries: () => SessionQueries;
+  /**
+   * One for each session group, in the order of their numbers, from 1. Asked from
+   * {@link Lifecycle.start} on, not before: the session service is made later.
+   */
+  readonly queries: () => readonly SessionQueries[];
+  /** Which shards are this process's. Without it: all, and nobody else is there. */
+  readonly ownership?: (control: ShardControl) => Ownership;
   readonly limits: StoreLimits;
   readonly shared: SharedOptions;
   readonly topics: TopicTable;

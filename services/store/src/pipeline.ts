@@ -44,6 +44,11 @@ export class Pipeline {
     return this.#sequence;
   }
 
+  /** What is not finished, in order. */
+  get entries(): Iterable<Entry> {
+    return this.#entries;
+  }
+
   /** Memory held by what is not finished. */
   get bytes(): number {
     return this.#bytes;
@@ -68,7 +73,7 @@ export class Pipeline {
   /** The rest of the entry's batch has been passed on, so the entry may be finished. */
   ready(entry: Entry): void {
     entry.ready = true;
-    this.#drain();
+    this.drain();
     if (this.#entries.size > 0) this.#watch();
   }
 
@@ -91,7 +96,7 @@ export class Pipeline {
       if (error === undefined) this.#submit(entry);
       else entry.settle(reasonOf(error));
     }
-    this.#drain();
+    this.drain();
   }
 
   #submit(entry: Entry): void {
@@ -106,8 +111,14 @@ export class Pipeline {
       if (!waits) entry.settle(UNSPECIFIED_ERROR);
       return;
     }
+    const { sender, batch } = entry;
     entry.first = first;
     entry.submitted = true;
+    entry.epoch = store.epoch;
+    if (sender !== undefined) {
+      sender.submitted(batch.seq);
+      draft.sender(sender.name, 0, batch.seq);
+    }
     this.#append(store, draft.toAppend(first), entry);
   }
 
@@ -123,10 +134,11 @@ export class Pipeline {
 
   #settle(entry: Entry, failure: number): void {
     entry.settle(failure);
-    this.#drain();
+    this.drain();
   }
 
-  #drain(): void {
+  /** Finishes what is settled, up to the first that is not. */
+  drain(): void {
     // A gateway may publish while it is told: that entry waits its turn.
     if (this.#draining) return;
     this.#draining = true;
@@ -175,7 +187,7 @@ export class Pipeline {
       if (!entry.submitted && !entry.settled) entry.settle(UNSPECIFIED_ERROR);
       giveUp(entry, UNSPECIFIED_ERROR);
     }
-    this.#drain();
+    this.drain();
   }
 
   #firstInTime(): Entry | undefined {

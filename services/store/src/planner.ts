@@ -17,22 +17,25 @@ const LEAVES = 0;
 const SETS = 1;
 const REMOVES = 2;
 
-export interface PlannerParts {
+/** What is known of the shard's contents now. */
+export interface Contents {
   readonly owner: Owner;
   readonly queues: ShardQueues;
   readonly receipts: Receipts;
   readonly changes: RetainedChanges;
-  readonly limit: RetainedLimit;
-  readonly counters: Counters;
 }
 
 /** Decides what must be kept of a message, and puts the batch's append together. */
 export class Planner {
-  readonly #parts: PlannerParts;
+  readonly #contents: Contents;
+  readonly #limit: RetainedLimit;
+  readonly #counters: Counters;
   readonly #view = new RecordView();
 
-  constructor(parts: PlannerParts) {
-    this.#parts = parts;
+  constructor(contents: Contents, limit: RetainedLimit, counters: Counters) {
+    this.#contents = contents;
+    this.#limit = limit;
+    this.#counters = counters;
   }
 
   /**
@@ -69,37 +72,37 @@ export class Planner {
 
   /** It has been stored, or is on its way, so it must not be sent on again [MQTT-4.3.3-10]. */
   #isRepeated(session: number, key: number): boolean {
-    const { owner, receipts } = this.#parts;
+    const { owner, receipts } = this.#contents;
     return receipts.isInFlight(session, key) || (owner.known?.hasReceipt(session, key) ?? false);
   }
 
   #post(draft: Draft, queues: readonly Queue[], body: number, size: number): void {
     for (let i = 0; i < queues.length; i++) {
-      draft.post(queues[i] as Queue, body, size, this.#parts.queues);
+      draft.post(queues[i] as Queue, body, size, this.#contents.queues);
     }
   }
 
   #retention(entry: Entry, topic: string): typeof LEAVES | typeof SETS | typeof REMOVES {
-    const { owner, changes, limit, counters } = this.#parts;
+    const { owner, changes } = this.#contents;
     const isThere = changes.has(topic) || (owner.known?.hasRetained(topic) ?? false);
     // [MQTT-3.3.1-6], [MQTT-3.3.1-7]: an empty payload removes the value and is no value itself.
     if (this.#view.payloadStart === this.#view.payloadEnd) return isThere ? REMOVES : LEAVES;
     if (isThere) return SETS;
-    if (limit.take()) {
+    if (this.#limit.take()) {
       entry.newRetained++;
       return SETS;
     }
-    counters.notRetained++;
+    this.#counters.notRetained++;
     return LEAVES;
   }
 
   #retain(draft: Draft, topic: string, body: number): void {
-    this.#parts.changes.began(topic);
+    this.#contents.changes.began(topic);
     draft.retain(topic, body);
   }
 
   #receipt(draft: Draft, session: number, key: number): void {
-    const { receipts } = this.#parts;
+    const { receipts } = this.#contents;
     if (key >= WILL_KEYS) {
       for (const older of receipts.olderWills(session, key)) {
         receipts.forgetWill(session, older);

@@ -1,5 +1,6 @@
 import type { Logger } from "@canopy/base";
 import type { RetainedMessage } from "@canopy/store";
+import type { ExpiringRetained } from "./expiring.ts";
 import type { Retained } from "./retained.ts";
 import type { Shard } from "./shard.ts";
 import { EMPTY_APPEND } from "./side-writes.ts";
@@ -18,6 +19,8 @@ export class RetainedPurge {
   /** Where the sweep is that learns, once, what the disk had when the shard was opened. */
   #cursor: string | undefined;
   #isSwept = false;
+  /** What it fills: another one after the shard was lost. */
+  #expiring: ExpiringRetained | undefined;
 
   constructor(shard: Shard, retained: Retained, logger: Logger) {
     this.#shard = shard;
@@ -27,6 +30,12 @@ export class RetainedPurge {
 
   async step(wall: number): Promise<void> {
     try {
+      if (!this.#shard.isReady) return;
+      if (this.#expiring !== this.#shard.expiring) {
+        this.#expiring = this.#shard.expiring;
+        this.#cursor = undefined;
+        this.#isSwept = false;
+      }
       if (!this.#isSwept) await this.#sweep();
       const due = this.#shard.expiring.due(wall, STEP);
       if (due.length > 0) await this.#remove(due, wall);

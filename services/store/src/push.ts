@@ -7,31 +7,53 @@ export class Pusher {
   #links: GatewayLink[] = [];
 
   /** In ascending order of index. */
-  add(match: Match, index: number, offset: Offset): void {
-    const { links } = match;
+  add(match: Match, index: number, qos: number, offset: Offset): void {
+    const { links, awaited } = match;
     for (let i = 0; i < links.length; i++) {
       const link = links[i] as GatewayLink;
       if (link.indexes.length === 0) this.#links.push(link);
       link.indexes.push(index);
       link.offsets.push(offset);
     }
+    if (qos === 0) return;
+    for (let i = 0; i < awaited.length; i++) (awaited[i] as GatewayLink).isAwaited = true;
   }
 
-  /** `records` are the batch's, or a copy. */
-  flush(batch: PublishBatch, epoch: number, records: Records): void {
-    if (this.#links.length === 0) return;
+  /**
+   * `records` are the batch's, or a copy. Returns the gateways that have to acknowledge and have not
+   * done so within the call.
+   */
+  flush(batch: PublishBatch, epoch: number, records: Records): GatewayLink[] | undefined {
     const links = this.#links;
-    const { shard, gateway, seq } = batch;
+    if (links.length === 0) return undefined;
     this.#links = [];
-    // All are taken before the first is sent: a gateway may publish while it is being told.
-    const pushes: Push[] = [];
-    for (const link of links) {
-      const { indexes, offsets } = link;
-      const number = link.nextNumber();
-      pushes.push({ number, shard, epoch, gateway, seq, records, indexes, offsets });
-      link.indexes = [];
-      link.offsets = [];
-    }
-    for (let i = 0; i < links.length; i++) (links[i] as GatewayLink).push(pushes[i] as Push);
+    if (links.length > 1) return sendAll(links, batch, epoch, records);
+    const link = links[0] as GatewayLink;
+    const { isAwaited } = link;
+    link.push(take(link, batch, epoch, records));
+    return isAwaited && link.isBehind ? links : undefined;
   }
+}
+
+function sendAll(
+  links: readonly GatewayLink[],
+  batch: PublishBatch,
+  epoch: number,
+  records: Records,
+): GatewayLink[] | undefined {
+  // All are taken before the first is sent: a gateway may publish while it is being told.
+  const awaited = links.filter(({ isAwaited }) => isAwaited);
+  const pushes = links.map((link) => take(link, batch, epoch, records));
+  for (let i = 0; i < links.length; i++) (links[i] as GatewayLink).push(pushes[i] as Push);
+  const behind = awaited.filter(({ isBehind }) => isBehind);
+  return behind.length === 0 ? undefined : behind;
+}
+
+function take(link: GatewayLink, batch: PublishBatch, epoch: number, records: Records): Push {
+  const { shard, gateway, seq } = batch;
+  const { indexes, offsets } = link;
+  link.indexes = [];
+  link.offsets = [];
+  link.isAwaited = false;
+  return { number: link.nextNumber(), shard, epoch, gateway, seq, records, indexes, offsets };
 }

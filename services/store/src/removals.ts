@@ -35,6 +35,7 @@ export class Removals {
   async #remove(shard: Shard, name: string): Promise<void> {
     try {
       await shard.pipeline.barrier();
+      if (shard.owner.assigned === 0) return;
       // Nothing of it was ever stored here, as for nearly all shards and filters.
       if (!shard.queues.has(name) && !isShared(name)) return;
       await shard.owner.require().remove(name);

@@ -13,6 +13,18 @@ export class RouteGroups {
   /** Filter → how many groups have it. */
   readonly #counts = new Map<string, number>();
 
+  /** Numbers of the groups that have it. */
+  having(filter: string): number[] {
+    const found: number[] = [];
+    for (const [group, { filters }] of this.#streams) if (filters.has(filter)) found.push(group);
+    return found;
+  }
+
+  /** 0: nothing is known of the group. */
+  termOf(group: number): number {
+    return this.#streams.get(group)?.term ?? 0;
+  }
+
   /** What changes for the process, in order. Throws a `stale` SessionError for what is out of turn. */
   take(batch: RouteBatch): RouteChange[] {
     const { group, term, seq, whole } = batch;

@@ -1,5 +1,5 @@
 import type { RouteBatch, RouteSink, WillPublication } from "@canopy/session";
-import type { Parts } from "./compose.ts";
+import type { Parts } from "./parts.ts";
 
 /** What sessions ask of this process. */
 export class RouteSinkPort implements RouteSink {
@@ -9,9 +9,9 @@ export class RouteSinkPort implements RouteSink {
     this.#parts = parts;
   }
 
-  async heads(): Promise<readonly number[]> {
+  async heads(): Promise<readonly (number | undefined)[]> {
     await this.#parts.started.promise;
-    return this.#parts.shards.map((shard) => shard.owner.head);
+    return this.#parts.shards.map(({ owner }) => (owner.assigned === 0 ? undefined : owner.head));
   }
 
   async routes(batch: RouteBatch): Promise<void> {

@@ -27,6 +27,16 @@ export class Routes {
     return isShared(name) ? this.#shares.get(name)?.queue !== undefined : this.#queues.has(name);
   }
 
+  /** Numbers of the session groups that have it. */
+  groupsOf(filter: string): readonly number[] {
+    return this.#groups.having(filter);
+  }
+
+  /** The highest term of the group's leaders that anything was heard of; 0: nothing was. */
+  termOf(group: number): number {
+    return this.#groups.termOf(group);
+  }
+
   /** Settles when they are in force. */
   load({ filters, ...version }: GroupRoutes): Promise<void> {
     const changes = filters.map((filter): RouteChange => ({ filter, add: true }));

@@ -1,26 +1,30 @@
 import type { Clock, Logger, Timers } from "@canopy/base";
-import type { PublishBatch, Records, Store } from "@canopy/store";
+import { type NotTaken, type PublishBatch, type Records, type Store } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
-import { answer, giveUp, successOf } from "./answers.ts";
-import type { Counters } from "./counters.ts";
-import { Entry, PASSES, REPEATED, STORED } from "./entry.ts";
+import { answer, giveUp, handBack, successOf } from "./answers.ts";
+import { AGAIN, Entry, type Given, OVERHEAD, REPEATED } from "./entry.ts";
 import { ExpiringRetained } from "./expiring.ts";
-import type { Origin } from "./link.ts";
-import type { Match } from "./match.ts";
-import type { QueueLimits } from "./options.ts";
+import { Held } from "./held.ts";
+import type { GatewayLink, Origin } from "./link.ts";
+import { type Match, mustWait } from "./match.ts";
 import { Owner } from "./owner.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Planner } from "./planner.ts";
 import type { Pusher } from "./push.ts";
-import { type QueueState, ShardQueues } from "./queues.ts";
-import { QUOTA_EXCEEDED } from "./reason.ts";
+import { ShardQueues } from "./queues.ts";
+import { QUOTA_EXCEEDED, UNSPECIFIED_ERROR } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { flagsOf, isRetained, qosOf } from "./record.ts";
-import { RetainedChanges, type RetainedLimit } from "./retention.ts";
+import { answerAll, decline } from "./refusing.ts";
+import { RetainedChanges } from "./retention.ts";
+import { Sender } from "./sender.ts";
+import { dispatch, isSent, isTakenOut, type Late, offsetOf, qosAt } from "./sent.ts";
+import { type SettlingParts, settleDraft } from "./settling.ts";
 import { SideWrites } from "./side-writes.ts";
 import type { Subscribers } from "./subscribers.ts";
+import { WaitingBatches } from "./waiting.ts";
 
-export interface ShardParts {
+export interface ShardParts extends SettlingParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -29,11 +33,10 @@ export interface ShardParts {
   readonly maxUnsettledBytes: number;
   readonly subscribers: Subscribers;
   readonly pusher: Pusher;
-  readonly counters: Counters;
-  readonly limit: RetainedLimit;
-  readonly limits: QueueLimits;
-  /** A queue grows so fast that its limits should be looked at now. */
-  readonly urgent: () => void;
+  /** Asks for ownership of the shard under an epoch above this one. */
+  readonly ask: (shard: number, above: number) => Promise<void>;
+  /** Whether this process's own lease holds: past it nothing is taken, and nothing answered. */
+  readonly valid: () => boolean;
 }
 
 /** The owner of one shard: everything that is published to it goes through here. */
@@ -41,36 +44,207 @@ export class Shard {
   readonly number: number;
   readonly owner: Owner;
   readonly pipeline: Pipeline;
-  readonly queues: ShardQueues = new ShardQueues();
-  readonly receipts: Receipts = new Receipts();
-  readonly changes: RetainedChanges = new RetainedChanges();
-  readonly expiring: ExpiringRetained = new ExpiringRetained();
+  // What is known of its contents; made anew when it was lost.
+  queues: ShardQueues = new ShardQueues();
+  receipts: Receipts = new Receipts();
+  changes: RetainedChanges = new RetainedChanges();
+  expiring: ExpiringRetained = new ExpiringRetained();
   readonly sideWrites: SideWrites;
   readonly #parts: ShardParts;
   readonly #planner: Planner;
+  readonly #held: Held;
+  readonly #waiting: WaitingBatches;
+  /** Gateways that give batches again. */
+  readonly #senders = new Map<number, Sender>();
+  /** It has accepted batches since it was lost the last time. */
+  #isReady = false;
+  /** Batches that were resumed to this epoch are accepted; 0: none are. */
+  #accepts = 0;
+  /** The highest epoch that this process has heard of as its own. */
+  #highest = 0;
+  #losing: Promise<void> | undefined;
 
   constructor(number: number, parts: ShardParts) {
-    const { store, clock, timers, logger, waitTimeout } = parts;
+    const { store, clock, timers, logger, waitTimeout, ask } = parts;
     this.number = number;
     this.#parts = parts;
-    const owner = new Owner(store, number, clock, logger);
-    this.owner = owner;
+    this.owner = new Owner({
+      backend: store,
+      shard: number,
+      clock,
+      logger,
+      ask: (above) => ask(number, above),
+    });
+    this.owner.lost = () => {
+      this.#accepts = 0;
+      this.#handAllBack((entry) => entry.sender !== undefined);
+    };
     this.pipeline = new Pipeline({
-      owner,
+      owner: this.owner,
       clock,
       timers,
       logger,
       waitTimeout,
       finish: (entry) => this.#finish(entry),
-      giveUp: (entry, reasonCode) => giveUp(entry, this.owner.epoch, reasonCode),
+      giveUp,
     });
-    this.sideWrites = new SideWrites(owner);
-    const { queues, receipts, changes } = this;
-    const { limit, counters } = parts;
-    this.#planner = new Planner({ owner, queues, receipts, changes, limit, counters });
+    this.#held = new Held({
+      clock,
+      timers,
+      waitTimeout,
+      answer: (entry) => this.#answer(entry),
+      giveUp: (entry) => giveUp(entry, UNSPECIFIED_ERROR),
+      again: (entry) => this.#handBack(entry, "after-error"),
+    });
+    this.#waiting = new WaitingBatches({
+      clock,
+      timers,
+      waitTimeout,
+      maxBytes: parts.maxUnsettledBytes,
+      giveUp: (given) => {
+        given.sender?.stop(given.batch.seq - 1);
+        this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
+      },
+    });
+    this.sideWrites = new SideWrites(this.owner);
+    this.#planner = new Planner(this, parts.limit, parts.counters);
   }
 
-  publish(origin: Origin, batch: PublishBatch): void {
+  // --- ownership --------------------------------------------------------------------------------
+
+  /** This process owns the shard under the epoch; batches wait until {@link Shard.ready}. */
+  own(epoch: number): void {
+    this.#highest = epoch;
+    this.#accepts = 0;
+    this.owner.own(epoch);
+    for (const given of this.#waiting.take(({ sender }) => this.#isOver(sender))) {
+      this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
+    }
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Batches are accepted. */
+  ready(epoch: number): void {
+    this.#isReady = true;
+    this.#accepts = epoch;
+    const store = this.owner.known;
+    if (store !== undefined) {
+      for (const sender of this.#senders.values()) if (sender.epoch === epoch) sender.learn(store);
+    }
+    for (const { origin, batch, sender } of this.#waiting.take()) {
+      this.publish(origin, batch, sender);
+    }
+  }
+
+  /** Settles when nothing of the shard is under way any more. Whoever gave a batch gives it to the next owner. */
+  lose(): Promise<void> {
+    this.#isReady = false;
+    this.#accepts = 0;
+    const closed = this.owner.lose();
+    this.#handAllBack(() => true);
+    for (const given of this.#waiting.take()) this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
+    this.#losing = closed
+      .then(() => this.pipeline.barrier())
+      .catch((error: unknown) => {
+        const { logger } = this.#parts;
+        logger.warn({ err: error, shard: this.number }, "a shard could not be closed");
+      })
+      .then(() => {
+        this.queues = new ShardQueues();
+        this.receipts = new Receipts();
+        this.changes = new RetainedChanges();
+        this.expiring = new ExpiringRetained();
+      });
+    return this.#losing;
+  }
+
+  /** Settles when what it was before it was lost has ended. */
+  async lost(): Promise<void> {
+    await this.#losing;
+  }
+
+  async close(): Promise<void> {
+    this.pipeline.stop();
+    this.#held.stop();
+    this.#waiting.stop();
+    await this.sideWrites.idle();
+    await this.owner.close();
+  }
+
+  // --- gateways ---------------------------------------------------------------------------------
+
+  /** See {@link Shards.resume}. */
+  resume(link: GatewayLink, epoch: number, seq: number): void {
+    let sender = this.#senders.get(link.gateway);
+    if (sender === undefined) {
+      sender = new Sender(link.gateway);
+      this.#senders.set(link.gateway, sender);
+    }
+    link.senders[this.number] = sender;
+    sender.resume(epoch, seq);
+    const store = this.owner.known;
+    if (epoch === this.#accepts && store !== undefined) sender.learn(store);
+    this.#handAllBack((entry) => entry.sender === sender);
+    for (const given of this.#waiting.take((other) => other.sender === sender)) {
+      this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
+    }
+  }
+
+  /** A gateway is down for good: its numbers are not needed any more. */
+  forget(gateway: number): void {
+    this.#senders.delete(gateway);
+    const { name } = new Sender(gateway);
+    if (this.owner.known?.sender(name) === undefined) return;
+    // One that stays is found when the shard is opened next.
+    this.sideWrites.forgetSender(name).catch(() => {});
+  }
+
+  // --- publishing -------------------------------------------------------------------------------
+
+  /** `sender`: of a gateway that gives batches again. */
+  publish(origin: Origin, batch: PublishBatch, sender?: Sender): void {
+    if (sender === undefined ? !this.#isReady : sender.epoch !== this.#accepts) {
+      this.#wait({ origin, batch, sender });
+    } else if (sender === undefined) {
+      this.#take(origin, batch, undefined);
+    } else {
+      const refusal = this.#refusalOf(sender, batch);
+      if (refusal !== undefined) {
+        sender.stop(batch.seq - 1);
+        this.#decline({ origin, batch, sender }, refusal, UNSPECIFIED_ERROR);
+        return;
+      }
+      sender.next++;
+      if (sender.isRepeated(batch.seq)) this.#takeAgain(origin, batch, sender);
+      else if (this.#hasRoomFor(batch.records)) this.#take(origin, batch, sender);
+      else this.#refuseAll({ origin, batch, sender });
+    }
+  }
+
+  #wait(given: Given): void {
+    if (!this.#isOver(given.sender) && this.#waiting.add(given)) return;
+    given.sender?.stop(given.batch.seq - 1);
+    this.#decline(given, "not-owner", QUOTA_EXCEEDED);
+  }
+
+  /** What was resumed to will not come (again). */
+  #isOver(sender: Sender | undefined): boolean {
+    if (sender === undefined) return false;
+    return this.owner.assigned === 0
+      ? sender.epoch <= this.#highest
+      : sender.epoch < this.owner.assigned;
+  }
+
+  #refusalOf(sender: Sender, { seq }: PublishBatch): NotTaken | undefined {
+    if (!this.#parts.valid()) return "not-owner";
+    if (sender.isStopped) return "after-error";
+    return seq === sender.next ? undefined : "gap";
+  }
+
+  #take(origin: Origin, batch: PublishBatch, sender: Sender | undefined): void {
     const { subscribers, pusher } = this.#parts;
     const { records, receiptSessions } = batch;
     const { bytes, starts, topics, count } = records;
@@ -80,42 +254,83 @@ export class Shard {
     let groups = false;
     let answers = false;
     for (let i = 0; i < count; i++) {
+      if (sender !== undefined && isTakenOut(records, i)) continue;
       const match = subscribers.match(topics[i] as Topic, latest);
       const flags = flagsOf(bytes, starts[i] as number);
-      if (isRetained(flags) || receiptSessions[i] !== 0 || mustWait(match, flags, finished)) {
-        entry ??= this.#begin(origin, batch);
+      if (
+        isRetained(flags) ||
+        receiptSessions[i] !== 0 ||
+        mustWait(match, flags, finished) ||
+        (sender !== undefined && qosOf(flags) !== 0 && sender.lastEntry > finished)
+      ) {
+        entry ??= this.#begin({ origin, batch, sender });
         if (this.#planner.add(entry, i, match, this.#room)) continue;
         if (!this.#mayPass(match, flags)) {
           (refused ??= []).push(i);
           continue;
         }
       }
-      pusher.add(match, i, 0);
+      const qos = qosOf(flags);
+      pusher.add(match, i, qos, 0);
       groups ||= match.hasGroups;
-      answers ||= qosOf(flags) !== 0;
+      answers ||= qos !== 0;
     }
     // The backend begins before anybody is told of what does not wait for it.
     if (entry !== undefined) this.pipeline.add(entry);
-    this.#parts.pusher.flush(batch, this.owner.epoch, records);
+    const links = pusher.flush(batch, this.owner.epoch, records);
+    let late: Late | undefined = links && { indexes: [], links };
     if (answers || groups || refused !== undefined) {
-      this.#passOn(origin, batch, entry?.indexes, refused, groups);
+      late = this.#passOn(origin, batch, entry?.indexes, refused, groups, late);
     }
-    if (entry !== undefined) this.pipeline.ready(entry);
-    else if (!origin.closed) origin.released(batch);
+    if (entry !== undefined || (late !== undefined && late.indexes.length > 0)) {
+      this.#conclude({ origin, batch, sender }, entry, late);
+    } else if (!origin.closed) origin.released(batch);
   }
 
-  async close(): Promise<void> {
-    this.pipeline.stop();
-    await this.sideWrites.idle();
-    await this.owner.close();
+  /** What is in no entry has been passed on, and answered but for what is late. */
+  #conclude(given: Given, entry: Entry | undefined, late: Late | undefined): void {
+    if (late !== undefined && late.indexes.length > 0) {
+      const waiting = entry ?? this.#begin(given, 0);
+      const { topics } = given.batch.records;
+      for (const i of late.indexes) {
+        waiting.addPassed(i, (topics[i] as Topic).routes as Match);
+      }
+      if (entry === undefined) {
+        this.#hold(waiting, late.links);
+        return;
+      }
+      entry.awaited = late.links;
+    }
+    if (entry === undefined) return;
+    if (entry.isUnwanted) handBack(entry, "not-owner");
+    this.pipeline.ready(entry);
   }
 
-  #begin(origin: Origin, batch: PublishBatch): Entry {
-    return new Entry(this.pipeline.nextSequence(), origin, batch, this.#parts.clock.now());
+  /** A batch that is stored, or on its way: its messages are pushed and answered once more. */
+  #takeAgain(origin: Origin, batch: PublishBatch, sender: Sender): void {
+    const { records } = batch;
+    const { topics } = records;
+    const entry = this.#begin({ origin, batch, sender });
+    for (let i = 0; i < records.count; i++) {
+      if (isTakenOut(records, i) || qosAt(records, i) === 0) continue;
+      const match = this.#parts.subscribers.match(topics[i] as Topic, this.pipeline.latest);
+      entry.add(i, match, qosAt(records, i), AGAIN, -1);
+    }
+    this.pipeline.add(entry);
+    this.pipeline.ready(entry);
+  }
+
+  #begin(given: Given, sequence: number = this.pipeline.nextSequence()): Entry {
+    return new Entry(sequence, given, this.#parts.clock.now(), this.owner.epoch);
   }
 
   get #room(): number {
-    return this.#parts.maxUnsettledBytes - this.pipeline.bytes;
+    return this.#parts.maxUnsettledBytes - this.pipeline.bytes - this.#held.bytes;
+  }
+
+  /** For all of it, as nothing of a batch may be stored behind a message that was refused. */
+  #hasRoomFor({ length, count }: Records): boolean {
+    return length + count * OVERHEAD <= this.#room;
   }
 
   /** There is no room to store a message: QoS 0 goes on if it does not overtake another. */
@@ -125,19 +340,24 @@ export class Shard {
     return match.lastAtMostOnce <= this.pipeline.finished;
   }
 
-  /** Dispatches and answers what waits for nothing: neither in the entry nor refused. */
+  /**
+   * Dispatches and answers what waits for nothing: neither in the entry nor refused. Returns what is
+   * not answered as somebody has to acknowledge it.
+   */
   #passOn(
     origin: Origin,
     batch: PublishBatch,
     waits: readonly number[] | undefined,
     refused: readonly number[] | undefined,
     groups: boolean,
-  ): void {
+    late: Late | undefined,
+  ): Late | undefined {
     const { records } = batch;
     let nextWaiting = 0;
     let nextRefused = 0;
     const { epoch } = this.owner;
     for (let i = 0; i < records.count; i++) {
+      if (isTakenOut(records, i)) continue;
       if (waits !== undefined && waits[nextWaiting] === i) {
         nextWaiting++;
         continue;
@@ -149,9 +369,15 @@ export class Shard {
         continue;
       }
       const match = (records.topics[i] as Topic).routes as Match;
-      if (groups && match.hasGroups) this.#dispatch(match, records, i, qos, 0);
-      if (qos !== 0 && !origin.closed) origin.answered(batch, i, successOf(match), epoch);
+      if (groups && match.hasGroups) {
+        const links = dispatch(match, this.number, records, i, 0, late?.links);
+        if (links !== undefined) late ??= { indexes: [], links };
+      }
+      if (qos === 0 || origin.closed) continue;
+      if (late === undefined) origin.answered(batch, i, successOf(match), epoch);
+      else late.indexes.push(i);
     }
+    return late;
   }
 
   #refuse(origin: Origin, batch: PublishBatch, index: number, qos: number): void {
@@ -159,106 +385,107 @@ export class Shard {
     else if (!origin.closed) origin.answered(batch, index, QUOTA_EXCEEDED, this.owner.epoch);
   }
 
+  /** Everything that has to be answered is refused; QoS 0 goes on where it overtakes nothing. */
+  #refuseAll({ origin, batch, sender }: Given): void {
+    const { subscribers, pusher, counters } = this.#parts;
+    const { records } = batch;
+    sender?.stop(batch.seq);
+    for (let i = 0; i < records.count; i++) {
+      if (isTakenOut(records, i) || qosAt(records, i) !== 0) continue;
+      const match = subscribers.match(records.topics[i] as Topic, this.pipeline.latest);
+      const flags = flagsOf(records.bytes, records.starts[i] as number);
+      if (this.#mayPass(match, flags)) pusher.add(match, i, 0, 0);
+      else counters.refused++;
+    }
+    pusher.flush(batch, this.owner.epoch, records);
+    answerAll(origin, batch, QUOTA_EXCEEDED, this.owner.epoch);
+  }
+
+  /** Nothing was done with a batch. Who never gives one again is answered. */
+  #decline(given: Given, reason: NotTaken, reasonCode: number): void {
+    decline(given, { reason, reasonCode, epoch: this.owner.epoch }, this.#parts.counters);
+  }
+
+  // --- after the disk ---------------------------------------------------------------------------
+
   /** What the entry waited for is decided. */
   #finish(entry: Entry): void {
     const { records, indexes, matches } = entry;
-    this.#settleDraft(entry);
+    settleDraft(entry, this, this.#parts);
+    if (!this.#isInTurn(entry)) return;
     let groups = false;
     for (let i = 0; i < indexes.length; i++) {
-      if (!this.#isSent(entry, i)) continue;
+      if (!isSent(entry, i)) continue;
       const match = matches[i] as Match;
+      const index = indexes[i] as number;
       groups ||= match.hasGroups;
-      this.#parts.pusher.add(match, indexes[i] as number, offsetOf(entry, i));
+      this.#parts.pusher.add(match, index, qosAt(records, index), offsetOf(entry, i));
     }
-    this.#parts.pusher.flush(entry.batch, this.owner.epoch, records);
-    if (groups) this.#dispatchEntry(entry);
-    const hasReceipt = (session: number, key: number): boolean =>
-      this.owner.known?.hasReceipt(session, key) ?? false;
-    answer(entry, this.owner.epoch, hasReceipt);
-  }
-
-  /** Of what could not be stored only QoS 0 goes on. */
-  #isSent(entry: Entry, i: number): boolean {
-    const fate = entry.fates[i];
-    if (fate === PASSES || (fate === STORED && entry.failure === 0)) return true;
-    if (fate !== STORED) return false;
-    return qosAt(entry.records, entry.indexes[i] as number) === 0;
-  }
-
-  #settleDraft(entry: Entry): void {
-    const { draft, failure } = entry;
-    if (draft === undefined) return;
-    const { counters, limit } = this.#parts;
-    draft.forEachRetained((topic, expiresAt) => {
-      this.changes.ended(topic);
-      if (failure === 0) this.expiring.set(topic, expiresAt);
-    });
-    for (const posting of draft.postings) {
-      this.queues.settled(posting, failure === 0);
-      this.#watchLimits(posting.state);
+    let links = this.#parts.pusher.flush(entry.batch, entry.epoch, records);
+    if (groups) links = this.#dispatchEntry(entry, links);
+    const { awaited } = entry;
+    if (awaited?.some(({ isBehind }) => isBehind) === true) {
+      links = links === undefined ? [...awaited] : links.concat(awaited);
     }
-    draft.forEachReceipt((session, key) => this.receipts.ended(session, key));
-    if (entry.newRetained > 0) limit.settled(entry.newRetained);
-    if (failure === 0) counters.storedMessages += draft.count;
-    else counters.notRetained += this.#unretained(entry);
+    if (links === undefined) this.#answer(entry);
+    else this.#hold(entry, links);
   }
 
-  /** So that between two maintenance passes a queue goes beyond its limits by a part of them only. */
-  #watchLimits(state: QueueState): void {
-    const { limits, urgent } = this.#parts;
-    const isFull = state.bytes > limits.maxQueuedBytes || state.messages > limits.maxQueuedMessages;
-    const isFast =
-      state.fresh > limits.maxQueuedBytes / 16 ||
-      state.freshMessages > limits.maxQueuedMessages / 16;
-    if (isFull && isFast) urgent();
+  /** False for what is not sent now, as something before it, or itself, was not stored and will come again. */
+  #isInTurn(entry: Entry): boolean {
+    const { sender, draft, batch } = entry;
+    if (sender === undefined || draft !== undefined) return true;
+    if (entry.isSuperseded || entry.released) return false;
+    const { known } = this.owner;
+    const isMissing =
+      entry.fates[0] === AGAIN && (known === undefined || sender.storedIn(known) < batch.seq);
+    if (!isMissing && !sender.isAfterError(batch.seq)) return true;
+    sender.stop(batch.seq - 1);
+    handBack(entry, "after-error");
+    return false;
   }
 
-  /** QoS 0 messages that were to be retained and are only sent. */
-  #unretained(entry: Entry): number {
-    let count = 0;
-    for (let i = 0; i < entry.indexes.length; i++) {
-      if (entry.fates[i] === STORED && this.#isSent(entry, i)) count++;
+  #hold(entry: Entry, links: readonly GatewayLink[]): void {
+    if (!entry.released && !entry.origin.closed) this.#held.hold(entry, links);
+  }
+
+  #answer(entry: Entry): void {
+    // Past the lease the next owner may have begun. What was pushed carries the epoch, and harms nobody.
+    if (!this.#parts.valid()) this.#handBack(entry, "not-owner");
+    else answer(entry, (session, key) => this.owner.known?.hasReceipt(session, key) ?? false);
+  }
+
+  #handBack(entry: Entry, reason: NotTaken): void {
+    entry.sender?.stop(entry.batch.seq - 1);
+    handBack(entry, reason);
+  }
+
+  /** What is under way goes on, but is not answered; what the backend has not been given fails. */
+  #handAllBack(isMeant: (entry: Entry) => boolean): void {
+    for (const entry of this.pipeline.entries) {
+      if (!isMeant(entry)) continue;
+      if (!entry.submitted && !entry.settled) entry.settle(UNSPECIFIED_ERROR);
+      // One that is being put together still needs its records.
+      if (entry.ready) handBack(entry, "not-owner");
+      else entry.isUnwanted = true;
     }
-    return count;
+    for (const entry of this.#held.entries) {
+      if (!isMeant(entry)) continue;
+      this.#held.drop(entry);
+      handBack(entry, "not-owner");
+    }
+    this.pipeline.drain();
   }
 
-  #dispatchEntry(entry: Entry): void {
+  #dispatchEntry(entry: Entry, links: GatewayLink[] | undefined): GatewayLink[] | undefined {
     const { records, indexes, matches } = entry;
+    const shard = this.number;
     for (let i = 0; i < indexes.length; i++) {
       const match = matches[i] as Match;
-      if (!match.hasGroups || entry.fates[i] === REPEATED || !this.#isSent(entry, i)) continue;
+      if (!match.hasGroups || entry.fates[i] === REPEATED || !isSent(entry, i)) continue;
       const index = indexes[i] as number;
-      this.#dispatch(match, records, index, qosAt(records, index), offsetOf(entry, i));
+      links = dispatch(match, shard, records, index, offsetOf(entry, i), links);
     }
+    return links;
   }
-
-  #dispatch(match: Match, records: Records, index: number, qos: number, offset: number): void {
-    for (const group of match.directGroups) group.direct(this.number, records, index, qos);
-    for (const group of match.queuedGroups) {
-      if (offset === 0) group.direct(this.number, records, index, qos);
-      else group.stored(this.number, records, index, offset);
-    }
-  }
-}
-
-/** It is posted, or behind a message of its topic that waits for the disk. */
-function mustWait(match: Match, flags: number, finished: number): boolean {
-  if (qosOf(flags) === 0) return match.lastAtMostOnce > finished;
-  return match.queues.length !== 0 || match.lastEntry > finished;
-}
-
-/**
- * Only what is posted to queues has an offset for others: a message that is stored for another
- * reason (retained) is in no queue, so its readers can't find it there later.
- */
-function offsetOf(entry: Entry, i: number): number {
-  const match = entry.matches[i] as Match;
-  if (entry.failure !== 0 || match.queues.length === 0) return 0;
-  const body = entry.bodies[i] as number;
-  const isPosted = body >= 0 && qosAt(entry.records, entry.indexes[i] as number) !== 0;
-  return isPosted ? entry.first + body : 0;
-}
-
-function qosAt(records: Records, index: number): number {
-  return qosOf(flagsOf(records.bytes, records.starts[index] as number));
 }

@@ -13,15 +13,14 @@ import type {
   ShareMember,
 } from "@canopy/store";
 import { StoreError } from "@canopy/store";
-import { type Parts, shardOf } from "./compose.ts";
-import { changeInterests, dropInterests } from "./interests.ts";
-import { GatewayLink } from "./link.ts";
+import { changeInterests } from "./interests.ts";
+import type { GatewayLink } from "./link.ts";
+import { type Parts, shardOf } from "./parts.ts";
 
 /** What gateways ask of this process. */
 export class ShardsPort implements Shards {
   readonly shards: number;
   readonly #parts: Parts;
-  readonly #links = new Map<number, GatewayLink>();
 
   constructor(parts: Parts) {
     this.shards = parts.shards.length;
@@ -29,37 +28,39 @@ export class ShardsPort implements Shards {
   }
 
   register(gateway: number, peer: ShardPeer): void {
-    this.unregister(gateway);
-    this.#links.set(gateway, new GatewayLink(gateway, peer, this.#parts.options.logger));
+    this.#parts.gateways.attach(gateway, peer);
   }
 
   unregister(gateway: number): void {
-    const link = this.#links.get(gateway);
-    if (link === undefined) return;
-    link.closed = true;
-    this.#links.delete(gateway);
-    dropInterests(this.#parts.subscribers, link);
-    this.#parts.shares.leaveAll(link);
+    this.#parts.gateways.detach(gateway);
+  }
+
+  known(gateway: number, version: number): void {
+    if (this.#parts.gateways.get(gateway) === undefined) return;
+    this.#parts.gateways.complete(gateway);
+    this.#parts.openings.known(gateway, version);
+  }
+
+  resume(gateway: number, shard: number, epoch: number, seq: number): void {
+    const link = this.#parts.gateways.get(gateway);
+    if (link !== undefined) shardOf(this.#parts.shards, shard).resume(link, epoch, seq);
   }
 
   /** A batch of a gateway that is down has no effect, and nobody to hear of it. */
   publish(batch: PublishBatch): void {
-    const link = this.#links.get(batch.gateway);
-    if (link !== undefined) shardOf(this.#parts.shards, batch.shard).publish(link, batch);
+    const link = this.#parts.gateways.get(batch.gateway);
+    if (link === undefined) return;
+    shardOf(this.#parts.shards, batch.shard).publish(link, batch, link.senders[batch.shard]);
   }
 
-  known(): void {}
-
-  resume(): void {}
-
   acknowledged(gateway: number, number: number): void {
-    this.#links.get(gateway)?.acknowledge(number);
+    this.#parts.gateways.get(gateway)?.acknowledge(number);
   }
 
   async interests(gateway: number, changes: readonly InterestChange[]): Promise<readonly Offset[]> {
     changeInterests(this.#parts.subscribers, this.#require(gateway), changes);
     const { shards } = this.#parts;
-    const heads = shards.map((shard) => shard.owner.head);
+    const heads = shards.map(({ owner }) => (owner.assigned === 0 ? 0 : owner.head));
     await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
     return heads;
   }
@@ -80,8 +81,11 @@ export class ShardsPort implements Shards {
     session: number,
     shards?: readonly number[],
   ): Promise<readonly { readonly shard: number; readonly key: number }[]> {
-    const found = this.#parts.shards
-      .filter(({ number }) => shards?.includes(number) ?? true)
+    const all = this.#parts.shards;
+    const asked = shards?.map((shard) => shardOf(all, shard)) ?? all;
+    // Of one that is named nothing is said before it is known.
+    if (shards !== undefined) for (const { owner } of asked) owner.require();
+    const found = asked
       .filter((shard) => shard.receipts.has(session))
       .map(async ({ number, owner }) => {
         const keys = await owner.require().receipts(session);
@@ -95,7 +99,7 @@ export class ShardsPort implements Shards {
   }
 
   join(gateway: number, member: ShareMember): void {
-    const link = this.#links.get(gateway);
+    const link = this.#parts.gateways.get(gateway);
     if (link !== undefined) this.#parts.shares.join(link, member);
   }
 
@@ -105,16 +109,17 @@ export class ShardsPort implements Shards {
     keep: readonly { readonly shard: number; readonly offset: Offset }[],
     returned: readonly Returned[],
   ): void {
-    const link = this.#links.get(gateway);
+    const link = this.#parts.gateways.get(gateway);
     if (link !== undefined) this.#parts.shares.leave(link, member, keep, returned);
   }
 
   settle(gateway: number, member: number, shard: number, offset: Offset): void {
-    const link = this.#links.get(gateway);
+    const link = this.#parts.gateways.get(gateway);
     if (link !== undefined) this.#parts.shares.settle(link, member, shard, offset);
   }
 
   async settleDurably(filter: string, shard: number, offset: Offset): Promise<void> {
+    shardOf(this.#parts.shards, shard).owner.require();
     const group = this.#parts.shares.get(filter);
     // Without a queue there is nothing that could be given to somebody again.
     if (group?.queue === undefined) return;
@@ -138,7 +143,7 @@ export class ShardsPort implements Shards {
   }
 
   #require(gateway: number): GatewayLink {
-    const link = this.#links.get(gateway);
+    const link = this.#parts.gateways.get(gateway);
     if (link === undefined) throw new StoreError("invalid", `gateway ${gateway} is not registered`);
     return link;
   }

@@ -1,5 +1,5 @@
 import { Deferred } from "@canopy/base";
-import type { Append, ReceiptChange } from "@canopy/store";
+import type { Append, ReceiptChange, SenderSeq } from "@canopy/store";
 import type { Owner } from "./owner.ts";
 
 const EMPTY: Uint8Array = Buffer.alloc(0);
@@ -8,6 +8,7 @@ const EMPTY: Uint8Array = Buffer.alloc(0);
 class Pending {
   readonly receipts: ReceiptChange[] = [];
   readonly endedSessions: number[] = [];
+  readonly senders: SenderSeq[] = [];
   readonly progress = new Map<string, () => Uint8Array>();
   readonly done = new Deferred();
 }
@@ -35,6 +36,13 @@ export class SideWrites {
   endSession(session: number): Promise<void> {
     const pending = this.#next();
     pending.endedSessions.push(session);
+    return pending.done.promise;
+  }
+
+  /** The sender is gone. */
+  forgetSender(sender: string): Promise<void> {
+    const pending = this.#next();
+    pending.senders.push({ sender, term: 0, seq: 0 });
     return pending.done.promise;
   }
 
@@ -78,9 +86,9 @@ export class SideWrites {
     const store = this.#owner.require();
     const progress = new Map<string, Uint8Array>();
     for (const [queue, encode] of pending.progress) progress.set(queue, encode());
-    const { receipts, endedSessions } = pending;
+    const { receipts, endedSessions, senders } = pending;
     try {
-      await store.append({ ...EMPTY_APPEND, receipts, endedSessions, progress });
+      await store.append({ ...EMPTY_APPEND, receipts, endedSessions, senders, progress });
     } catch (error) {
       this.#owner.failed(store, error);
       throw error;

@@ -1,10 +1,10 @@
 import { FilterTrie, type Topic } from "@canopy/topic";
-import { GatewayLink } from "./link.ts";
+import { AwaitedLink, GatewayLink } from "./link.ts";
 import { Match } from "./match.ts";
 import { Queue } from "./queue.ts";
 import type { Group } from "./share/group.ts";
 
-type Target = GatewayLink | Queue | Group;
+type Target = GatewayLink | AwaitedLink | Queue | Group;
 
 /**
  * Routes, interests and shared groups of all shards in one trie: a filter costs one entry, and a
@@ -49,10 +49,12 @@ export class Subscribers {
   #find(topic: string, lastEntry: number, lastAtMostOnce: number): Match {
     const queues: Queue[] = [];
     const links = new Set<GatewayLink>();
+    const awaited = new Set<GatewayLink>();
     const queuedGroups: Group[] = [];
     const directGroups: Group[] = [];
     this.#trie.match(topic, (target) => {
       if (target instanceof GatewayLink) links.add(target);
+      else if (target instanceof AwaitedLink) awaited.add(target.link);
       else if (target instanceof Queue) queues.push(target);
       else if (target.queue === undefined) directGroups.push(target);
       else {
@@ -63,6 +65,7 @@ export class Subscribers {
     return new Match(
       orNone(queues),
       orNone([...links]),
+      orNone([...awaited]),
       orNone(queuedGroups),
       orNone(directGroups),
       lastEntry,

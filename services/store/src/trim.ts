@@ -1,12 +1,12 @@
 import { type Clock, DeadlineHeap, type Logger } from "@canopy/base";
 import { RecordView } from "@canopy/codec";
-import type { SessionQueries } from "@canopy/session";
 import { type Offset, type ShardStore, StoreError } from "@canopy/store";
 import type { Counters } from "./counters.ts";
 import type { QueueLimits } from "./options.ts";
 import type { QueueState } from "./queues.ts";
 import type { Removals } from "./removals.ts";
 import type { Routes } from "./routes.ts";
+import type { SessionGroups } from "./session-groups.ts";
 import type { Shard } from "./shard.ts";
 import { isShared } from "./share/name.ts";
 import type { Shares } from "./share/shares.ts";
@@ -31,7 +31,7 @@ export interface TrimParts {
   readonly shares: Shares;
   readonly removals: Removals;
   readonly counters: Counters;
-  readonly queries: () => SessionQueries;
+  readonly groups: Pick<SessionGroups, "lowest">;
 }
 
 /** Shortens the queues of one shard: what nobody needs, then what limits forbid. */
@@ -146,8 +146,13 @@ export class Trimmer {
   async #lowest(name: string): Promise<Offset> {
     const shard = this.#shard.number;
     if (isShared(name)) return this.#parts.shares.get(name)?.reader(shard)?.floor ?? 0;
-    const [lowest] = await this.#parts.queries().lowest([{ filter: name, shard }]);
-    return lowest ?? 0;
+    try {
+      return await this.#parts.groups.lowest({ filter: name, shard });
+    } catch (error) {
+      // A group that does not answer may need everything; limits go on to count.
+      this.#parts.logger.debug({ err: error, queue: name, shard }, "a queue's readers are unknown");
+      return 0;
+    }
   }
 
   async #excess(state: QueueState, store: ShardStore): Promise<Offset> {

@@ -16,6 +16,10 @@ class WillOrigin implements Origin {
     if (reasonCode >= UNSPECIFIED_ERROR) this.done.reject(errorOf(reasonCode));
   }
 
+  notTaken(batch: PublishBatch): void {
+    this.done.reject(new StoreError("not-owner", `shard ${batch.shard} is somebody else's`));
+  }
+
   /** At QoS 0 there is no answer. */
   released(): void {
     this.done.resolve();

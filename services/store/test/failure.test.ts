@@ -203,7 +203,18 @@ describe("the backend does not answer", () => {
 
 describe("offsets", () => {
   test("when an epoch's offsets are used up the next begins; nothing is lost meanwhile", async () => {
-    const owner = new Owner(new MemoryStore(new MemoryDisk()), 0, new FakeTime(), silentLogger);
+    const owner: Owner = new Owner({
+      backend: new MemoryStore(new MemoryDisk()),
+      shard: 0,
+      clock: new FakeTime(),
+      logger: silentLogger,
+      ask: async (above) => {
+        owner.own(above + 1);
+        await owner.open();
+        owner.opened(undefined);
+      },
+    });
+    owner.own(1);
     await owner.open();
     expect(owner.assign(1)).toBe(OFFSETS_PER_EPOCH + 1);
     expect(owner.assign(OFFSETS_PER_EPOCH - 3)).toBe(OFFSETS_PER_EPOCH + 2);

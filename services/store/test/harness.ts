@@ -100,7 +100,12 @@ export class RecordingPeer implements ShardPeer {
   /** Everything in order, in words. */
   readonly trace: string[] = [];
   readonly pushed: Got[] = [];
-  readonly pushes: { readonly epoch: number; readonly count: number }[] = [];
+  readonly pushes: {
+    readonly epoch: number;
+    readonly gateway: number;
+    readonly seq: number;
+    readonly count: number;
+  }[] = [];
   readonly dispatched: Dispatched[] = [];
   readonly answers: {
     readonly batch: PublishBatch;
@@ -109,10 +114,21 @@ export class RecordingPeer implements ShardPeer {
   }[] = [];
   readonly back: PublishBatch[] = [];
   onDispatch: ((dispatched: Dispatched) => void) | undefined;
+  /** Whether it acknowledges what it gets at once. */
+  acknowledges = true;
+  /** Of the last push or dispatch. */
+  number = 0;
+  readonly #shards: Shards;
   readonly #view = new RecordView();
 
-  constructor(gateway: number) {
+  constructor(gateway: number, shards: Shards) {
     this.gateway = gateway;
+    this.#shards = shards;
+  }
+
+  /** Everything that it has got. */
+  acknowledge(): void {
+    this.#shards.acknowledged(this.gateway, this.number);
   }
 
   codes(): number[] {
@@ -138,7 +154,9 @@ export class RecordingPeer implements ShardPeer {
   }
 
   push(push: Push): void {
-    this.pushes.push({ epoch: push.epoch, count: push.indexes.length });
+    this.#got(push.number);
+    const { epoch, gateway, seq } = push;
+    this.pushes.push({ epoch, gateway, seq, count: push.indexes.length });
     push.indexes.forEach((index, i) => {
       const { records } = push;
       const payload = this.#payload(records.bytes, records.starts[index]!, records.ends[index]!);
@@ -147,12 +165,19 @@ export class RecordingPeer implements ShardPeer {
     });
   }
 
-  dispatch({ member, shard, offset, bytes, start, end, topic }: Dispatch): void {
+  dispatch({ number, member, shard, offset, bytes, start, end, topic }: Dispatch): void {
+    this.#got(number);
     const payload = this.#payload(bytes, start, end);
     this.trace.push(`dispatch ${member} ${payload}`);
     const dispatched = { member, shard, offset, topic: topic.name, payload };
     this.dispatched.push(dispatched);
     this.onDispatch?.(dispatched);
+  }
+
+  #got(number: number): void {
+    if (number <= this.number) throw new Error(`number ${number} after ${this.number}`);
+    this.number = number;
+    if (this.acknowledges) this.acknowledge();
   }
 
   #payload(bytes: Buffer, start: number, end: number): string {
@@ -198,7 +223,7 @@ export class World {
   }
 
   register(gateway: number): RecordingPeer {
-    const peer = new RecordingPeer(gateway);
+    const peer = new RecordingPeer(gateway, this.shards);
     this.shards.register(gateway, peer);
     return peer;
   }
@@ -313,7 +338,7 @@ export class World {
       clock: this.time,
       timers: this.time,
       logger: silentLogger,
-      queries: () => this.sessions,
+      queries: () => [this.sessions],
       limits: {
         maxQueuedMessages: 1_000_000,
         maxQueuedBytes: 2 ** 30,

@@ -1,5 +1,6 @@
 import type { Offset, ReadLimits, ReadResult, Records, StoredMessage } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
+import type { GatewayLink } from "../link.ts";
 import { Queue } from "../queue.ts";
 import type { Member } from "./member.ts";
 import { GroupReader } from "./reader.ts";
@@ -70,10 +71,20 @@ export class Group {
     this.#queue ??= new Queue(this.name);
   }
 
+  /** The shard is somebody else's now. */
+  dropReader(shard: number): void {
+    this.#readers.get(shard)?.close();
+    this.#readers.delete(shard);
+  }
+
   closeQueue(): void {
     for (const reader of this.#readers.values()) reader.close();
     this.#readers.clear();
     this.#queue = undefined;
+  }
+
+  readerIfThere(shard: number): GroupReader | undefined {
+    return this.#readers.get(shard);
   }
 
   /** `isEmpty`: there is nothing in the queue of this shard yet. */
@@ -121,15 +132,23 @@ export class Group {
   }
 
   /** A message that is not stored for the group goes to a member at once, or nowhere. */
-  direct(shard: number, records: Records, index: number, qos: number): void {
+  direct(shard: number, records: Records, index: number, qos: number): GatewayLink | undefined {
     const bytes = records.bytes;
     const start = records.starts[index] as number;
     const end = records.ends[index] as number;
-    this.pass(shard, bytes, start, end, records.topics[index] as Topic, qos);
+    return this.pass(shard, bytes, start, end, records.topics[index] as Topic, qos);
   }
 
-  pass(shard: number, bytes: Buffer, start: number, end: number, topic: Topic, qos: number): void {
-    if (this.#members.length === 0) return;
+  /** Returns the gateway of the member that it went to. */
+  pass(
+    shard: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    topic: Topic,
+    qos: number,
+  ): GatewayLink | undefined {
+    if (this.#members.length === 0) return undefined;
     const member = this.choose({ bytes, start, end });
     this.given(member, qos > 0 && member.qos > 0);
     member.give({
@@ -143,6 +162,7 @@ export class Group {
       end,
       topic,
     });
+    return member.link;
   }
 
   choose(message: Candidate): Member {

@@ -1,10 +1,10 @@
 import type { Logger, Random } from "@canopy/base";
-import type { SessionQueries } from "@canopy/session";
 import type { Offset, Returned, ShardStore, ShareMember } from "@canopy/store";
 import { parseFilter } from "@canopy/topic";
 import type { GatewayLink } from "../link.ts";
 import type { SharedOptions } from "../options.ts";
 import { flagsOf, qosOf } from "../record.ts";
+import type { SessionGroups } from "../session-groups.ts";
 import type { Subscribers } from "../subscribers.ts";
 import { Group, type GroupParts } from "./group.ts";
 import { Member } from "./member.ts";
@@ -16,7 +16,7 @@ export interface SharesParts {
   readonly options: SharedOptions;
   readonly random: Random;
   readonly logger: Logger;
-  readonly queries: () => SessionQueries;
+  readonly groups: Pick<SessionGroups, "sharedUnfinished">;
   readonly group: GroupParts;
   /** The group's queue is needed no more: it goes in every shard. */
   readonly removeQueue: (name: string) => void;
@@ -58,6 +58,11 @@ export class Shares {
     if (group === undefined) return;
     group.hasRoute = false;
     this.#tidy(group);
+  }
+
+  /** The shard is somebody else's now, with what of it is in flight. */
+  dropShard(shard: number): void {
+    for (const group of this.#groups.values()) group.dropReader(shard);
   }
 
   /** What the shard's last owner left of a group's queue. */
@@ -139,7 +144,7 @@ export class Shares {
     const group = member === undefined ? undefined : this.#groupOf.get(member);
     if (member === undefined || group === undefined) return;
     if (offset === 0) group.finished(member);
-    else group.reader(shard).settle(member, offset);
+    else group.readerIfThere(shard)?.settle(member, offset);
   }
 
   /**
@@ -222,6 +227,6 @@ export class Shares {
   #unfinishedOf(group: Group, shards: readonly number[]): Promise<readonly (readonly Offset[])[]> {
     if (shards.length === 0) return Promise.resolve([]);
     const asked = shards.map((shard) => ({ filter: group.name, shard }));
-    return this.#parts.queries().sharedUnfinished(asked);
+    return this.#parts.groups.sharedUnfinished(asked);
   }
 }
