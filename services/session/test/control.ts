@@ -137,6 +137,14 @@ export class ControlCluster {
     }
   }
 
+  /** Time goes on until it is so. */
+  async until(condition: () => boolean): Promise<void> {
+    await waitFor(async () => {
+      if (!condition()) await this.pass(100);
+      return condition();
+    });
+  }
+
   async #stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
     this.#ticking = false;
