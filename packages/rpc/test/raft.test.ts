@@ -1,14 +1,22 @@
 /** Batches and snapshots of Raft over gRPC. */
 import { silentLogger } from "@canopy/base";
-import { encodeBatch } from "@canopy/raft";
-import { transportContract } from "@canopy/raft/contract";
+import { type Batch, EntryKind, encodeBatch, type TransportHandler } from "@canopy/raft";
+import { type TransportHarness, transportContract } from "@canopy/raft/contract";
 import { testScope, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { BatchesOpeningSchema } from "../src/gen/canopy/raft/v1/raft_pb.ts";
-import { encodeMessage, GrpcTransport, Raft, RpcServer, type RpcStream } from "../src/index.ts";
-import { channelTo, ignoring } from "./setup.ts";
+import {
+  encodeMessage,
+  GrpcTransport,
+  Raft,
+  RpcServer,
+  type RpcStream,
+  type RpcTls,
+} from "../src/index.ts";
+import { channelTo, ignoring, nodeTls } from "./setup.ts";
 
-transportContract("gRPC", () => {
+/** Nodes that know each other. */
+function harness(tls?: RpcTls): TransportHarness {
   const scope = testScope();
   const addresses = new Map<string, string>();
   return {
@@ -16,10 +24,12 @@ transportContract("gRPC", () => {
       const transport = new GrpcTransport({
         node: name,
         resolve: (node) => addresses.get(node),
+        tls,
+        ...(tls === undefined ? {} : { serverName: () => "localhost" }),
         logger: silentLogger,
         backoff: { first: 5, longest: 20 },
       });
-      const server = new RpcServer({ address: "127.0.0.1:0", logger: silentLogger });
+      const server = new RpcServer({ address: "127.0.0.1:0", tls, logger: silentLogger });
       server.add(Raft, transport.handlers);
       await transport.start(handler);
       await server.start();
@@ -33,6 +43,39 @@ transportContract("gRPC", () => {
     },
     waitFor,
   };
+}
+
+transportContract("gRPC", () => harness());
+transportContract("gRPC with mTLS", () => harness(nodeTls));
+
+test("a batch that is longer than a server takes goes in parts", async () => {
+  const { node } = harness();
+  const got: Batch[] = [];
+  const deaf: TransportHandler = {
+    onBatch: (batch) => got.push(batch),
+    onUnreachable: () => {},
+    onSnapshot: () => Promise.reject(new Error("none")),
+  };
+  const { transport } = await node("a", deaf);
+  await node("b", deaf);
+  const append = { type: "append", from: 1, to: 2, term: 1, prevIndex: 0, prevTerm: 0 } as const;
+  const envelopes = Array.from({ length: 5 }, (_, group) => {
+    const entry = {
+      index: 1,
+      term: 1,
+      kind: EntryKind.Command,
+      data: Buffer.alloc(5 << 20, group),
+    };
+    return { group, message: { ...append, commit: 0, entries: [entry] } };
+  });
+  const hellos = [{ type: "ask", token: 3 }] as const;
+  transport.send("b", { from: "a", disk: 1, envelopes, beats: [], hellos });
+  await waitFor(() => got.flatMap((batch) => batch.envelopes).length === 5);
+  expect(got.length).toBeGreaterThan(1);
+  expect(got.flatMap((batch) => batch.envelopes.map(({ group }) => group))).toEqual([
+    0, 1, 2, 3, 4,
+  ]);
+  expect(got.map((batch) => batch.hellos.length)).toEqual([1, ...got.slice(1).map(() => 0)]);
 });
 
 describe("streams of batches", () => {

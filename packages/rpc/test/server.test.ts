@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { systemTimers, type Timers } from "@canopy/base";
@@ -8,17 +8,10 @@ import { service as health } from "grpc-health-check";
 import { describe, expect, test } from "vitest";
 import { channelCredentials, type RpcTls } from "../src/tls.ts";
 import { Echo } from "./echo.ts";
-import { channelTo, echo, serve } from "./setup.ts";
+import { channelTo, echo, nodeTls, pem, serve } from "./setup.ts";
 
 const { say } = Echo.method;
-const pem = (name: string): Buffer => readFileSync(join(import.meta.dirname, "certs", name));
-
-const node: RpcTls = {
-  ca: pem("ca.pem"),
-  cert: pem("node.pem"),
-  key: pem("node.key"),
-  requireClientCert: true,
-};
+const node = nodeTls;
 const stranger: RpcTls = { ...node, cert: pem("stranger.pem"), key: pem("stranger.key") };
 
 describe("addresses", () => {

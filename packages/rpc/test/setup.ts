@@ -1,7 +1,15 @@
 /** Servers and channels for tests, stopped at their end. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { silentLogger } from "@canopy/base";
 import { testScope } from "@canopy/testkit";
-import type { Handlers, RpcChannelOptions, RpcServerOptions, StreamHandler } from "../src/index.ts";
+import type {
+  Handlers,
+  RpcChannelOptions,
+  RpcServerOptions,
+  RpcTls,
+  StreamHandler,
+} from "../src/index.ts";
 import { RpcChannel, RpcServer } from "../src/index.ts";
 import { Echo } from "./echo.ts";
 
@@ -39,3 +47,16 @@ export async function channelTo(
   await channel.start();
   return channel;
 }
+
+/** A file of certs/. */
+export function pem(name: string): Buffer {
+  return readFileSync(join(import.meta.dirname, "certs", name));
+}
+
+/** Of a node that trusts, and shows itself to, those whose certificate is of the same authority. */
+export const nodeTls: RpcTls = {
+  ca: pem("ca.pem"),
+  cert: pem("node.pem"),
+  key: pem("node.key"),
+  requireClientCert: true,
+};

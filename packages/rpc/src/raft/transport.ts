@@ -48,6 +48,8 @@ export interface GrpcTransportOptions {
 
 /** What may wait for one node: above what one group may have in flight, in bytes. */
 const MAX_WAITING: number = 32 << 20;
+/** A longer batch goes in parts, unless it is of one message. */
+const MAX_BATCH_BYTES: number = 8 << 20;
 
 export class GrpcTransport implements Transport {
   readonly #options: GrpcTransportOptions;
@@ -91,7 +93,7 @@ export class GrpcTransport implements Transport {
       peer = this.#meet(to, handler);
       this.#peers.set(to, peer);
     }
-    return peer.send(encodeBatch(batch));
+    return sendParts(peer, batch);
   }
 
   async openSnapshot(to: NodeName, disk: number, offer: SnapshotOffer): Promise<SnapshotIntake> {
@@ -129,4 +131,15 @@ export class GrpcTransport implements Transport {
       ...(backoff === undefined ? {} : { backoff }),
     });
   }
+}
+
+/** A server takes messages of a certain length only, and one turn may have something of many groups. */
+function sendParts(peer: Peer, batch: Batch): boolean {
+  const bytes = encodeBatch(batch);
+  const { envelopes } = batch;
+  if (bytes.length <= MAX_BATCH_BYTES || envelopes.length < 2) return peer.send(bytes);
+  const half = envelopes.length >> 1;
+  const isTaken = sendParts(peer, { ...batch, envelopes: envelopes.slice(0, half) });
+  const rest = { ...batch, beats: [], hellos: [], envelopes: envelopes.slice(half) };
+  return isTaken && sendParts(peer, rest);
 }
