@@ -1,3 +1,6 @@
 export { ControlClient, type ControlClientOptions } from "./control-client.ts";
 export { ViewFollower, type ViewFollowerOptions } from "./control-follower.ts";
 export { LeaseKeeper, type LeaseKeeperOptions, type LeaseOwner } from "./control-lease.ts";
+export { ClusterShards, type ClusterShardsOptions } from "./shards/cluster-shards.ts";
+export type { ShardsCounters } from "./shards/counters.ts";
+export type { StoreNodes, StoreNodesListener } from "./shards/nodes.ts";
