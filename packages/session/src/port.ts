@@ -230,6 +230,11 @@ export interface GatewayPeer {
    * it must be idempotent.
    */
   stop(incarnation: number, epoch: number, reason: "taken-over" | "deleted"): void;
+  /**
+   * Nobody asks this peer any more: the group is led elsewhere, or the way to it has broken. Attach
+   * again, perhaps at another node. The last call; not made for a peer that a later one replaces.
+   */
+  ended?(error: SessionError): void;
 }
 
 export interface SessionCounts {

@@ -49,7 +49,7 @@ export class Gateways {
     if (state.version < gateway) {
       throw new SessionError("unavailable", "the gateway is not known to its clients' group yet");
     }
-    throw new SessionError("stale", "the gateway is gone");
+    throw gatewayGone();
   }
 
   async attach(gateway: number, peer: GatewayPeer): Promise<void> {
@@ -80,6 +80,8 @@ export class Gateways {
   stop(why: SessionError): void {
     for (const { done } of this.#attaching) done.reject(why);
     this.#attaching.clear();
+    for (const peer of this.#peers.values()) peer.ended?.(why);
+    this.#peers.clear();
   }
 
   #settle(attaching: Attaching): void {
@@ -90,7 +92,7 @@ export class Gateways {
       done.resolve();
       this.#parts.onAttached(gateway);
     } else if (state.version >= gateway) {
-      done.reject(new SessionError("stale", "the gateway is gone"));
+      done.reject(gatewayGone());
     } else {
       return;
     }
@@ -107,8 +109,10 @@ export class Gateways {
   /** A gateway that is gone opens nothing, so the list of what it has is complete. */
   async #releaseAll(): Promise<void> {
     const { state, background } = this.#parts;
-    for (const gateway of this.#peers.keys()) {
-      if (!state().hasGateway(gateway)) this.#peers.delete(gateway);
+    for (const [gateway, peer] of this.#peers) {
+      if (state().hasGateway(gateway)) continue;
+      this.#peers.delete(gateway);
+      peer.ended?.(gatewayGone());
     }
     const held = new Map<number, number[]>();
     const isWhole = await inSlices(
@@ -135,4 +139,8 @@ export class Gateways {
       propose({ type: "gateway-down", gateway, sessions }),
     );
   }
+}
+
+function gatewayGone(): SessionError {
+  return new SessionError("stale", "the gateway is gone");
 }

@@ -123,6 +123,23 @@ describe("opening", () => {
   });
 });
 
+test("who has attached is told when its gateway is gone, or nobody here asks it any more", async () => {
+  const h = await Harness.start();
+  const told: string[] = [];
+  const peer = (name: string) => ({
+    stop: () => {},
+    ended: (error: SessionError) => told.push(`${name}: ${error.code}`),
+  });
+  const replaced = await h.attach(peer("replaced"));
+  await h.sessions.attach(replaced, peer("gone"));
+  await h.attach(peer("left"));
+  await h.end(replaced);
+  await waitFor(() => told.length > 0);
+  expect(told).toEqual(["gone: stale"]);
+  await h.service.stop();
+  expect(told).toEqual(["gone: stale", "left: closed"]);
+});
+
 test("a gateway that goes down keeps nothing of what it was opening then", async () => {
   const h = await Harness.start();
   const gateway = await h.attach();
