@@ -472,6 +472,9 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
   /** Settles when no append of this client is unanswered. */
   async answered(): Promise<void> {
     if (this.outstanding === 0) return;
+    this.gateway.publisher.withdraw(this);
+    // answered within the call, perhaps
+    if (this.outstanding === 0) return;
     await new Promise<void>((resolve) => {
       this.#onSettled = resolve;
     });

@@ -356,6 +356,15 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.shards.acknowledged(this.incarnation, push.number);
   }
 
+  ownerChanged(shard: number): void {
+    for (const { ended, outbox } of this.clients) {
+      const reader = outbox.readers[shard];
+      if (ended || reader === undefined) continue;
+      reader.generation++;
+      outbox.fallBehind(reader);
+    }
+  }
+
   /** Never said to a gateway that never resumes: giving batches again is not this class's matter. */
   notTaken(): void {}
 

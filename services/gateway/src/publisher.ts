@@ -145,6 +145,22 @@ export class Publisher {
   }
 
   /**
+   * The client is gone: what is on its way is answered, but given to no other owner than the one that
+   * may have it. Its session goes elsewhere then.
+   */
+  withdraw(gone: Client): void {
+    const { shards } = this.#gateway;
+    if (shards.withdraw === undefined) return;
+    this.flush();
+    for (const batch of this.#waiting) {
+      // the batch may be released, and its lists emptied, within the call
+      for (let i = 0; i < batch.clients.length && gone.outstanding > 0; i++) {
+        if (batch.clients[i] === gone && batch.slots[i] !== -1) shards.withdraw(batch, i);
+      }
+    }
+  }
+
+  /**
    * Ends the connections whose messages have had no answer for so long (ms): a message of QoS 2 that
    * may already be stored must not be refused, so its client has to ask again on a new connection.
    */

@@ -96,14 +96,18 @@ export class Outbox {
 
   // --- messages ---------------------------------------------------------------------------------
 
-  /** A pushed message; `offset` is 0 where it is not stored. */
-  live(target: Target, topic: Topic, shard: number, offset: number): void {
+  /**
+   * A pushed message; `offset` is 0 where it is not stored. `readersOnly`: all but readers have had it.
+   */
+  live(target: Target, topic: Topic, shard: number, offset: number, readersOnly: boolean): void {
     const { record } = this.#gateway.writer;
     if (record.retain) this.#outdate(topic);
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished; // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     if (target.sources.length > 0 && record.qos !== 0) {
-      this.#offer(target, topic, qos, retain, shard, offset);
+      this.#offer(target, topic, qos, retain, shard, offset, readersOnly);
+    } else if (readersOnly) {
+      return;
     } else if (qos === 0) {
       this.unacknowledged(topic, retain, target.idBytes);
       if (target.sub.passed !== undefined) target.sub.passed[shard] = offset;
@@ -314,12 +318,13 @@ export class Outbox {
     retain: boolean,
     shard: number,
     offset: number,
+    readersOnly: boolean,
   ): void {
     const source = target.sourceOf(shard, offset);
     if (source === undefined) {
       // Published before the subscription was in force. What is not stored must not be sent either:
       // its packet identifier would be forgotten with the connection, but not by the client.
-      if (target.rest !== undefined) this.live(target.rest, topic, shard, offset);
+      if (target.rest !== undefined) this.live(target.rest, topic, shard, offset, readersOnly);
       return;
     }
     const reader = this.reader(shard);

@@ -15,7 +15,7 @@ export class Pushes {
 
   push(push: Push): void {
     const { targets, writer } = this.#gateway;
-    const { records, indexes, offsets, shard } = push;
+    const { records, indexes, offsets, shard, readersOnly = false } = push;
     for (let i = 0; i < indexes.length; i++) {
       const index = indexes[i] as number;
       const topic = records.topics[index] as Topic;
@@ -24,7 +24,7 @@ export class Pushes {
       const start = records.starts[index] as number;
       const end = records.ends[index] as number;
       if (!writer.begin(records.bytes, start, end, found.length > 1)) continue;
-      this.#deliver(found, topic, shard, offsets[i] as number);
+      this.#deliver(found, topic, shard, offsets[i] as number, readersOnly);
     }
   }
 
@@ -49,7 +49,13 @@ export class Pushes {
     if (record.qos !== 0) gateway.settle(message.member, shard, offset);
   }
 
-  #deliver(found: readonly Target[], topic: Topic, shard: number, offset: number): void {
+  #deliver(
+    found: readonly Target[],
+    topic: Topic,
+    shard: number,
+    offset: number,
+    readersOnly: boolean,
+  ): void {
     for (let i = 0; i < found.length; i++) {
       let target = found[i] as Target;
       if (target.noLocal || target.own !== undefined) {
@@ -58,7 +64,7 @@ export class Pushes {
           target = target.own as Target;
         }
       }
-      target.client.outbox.live(target, topic, shard, offset);
+      target.client.outbox.live(target, topic, shard, offset, readersOnly);
     }
   }
 }

@@ -30,7 +30,10 @@ interface Asked {
   readonly subs: readonly Sub[];
 }
 
-/** Reads of all readers that are behind, gathered into one request per turn. */
+/**
+ * Reads of all readers that are behind, gathered into one request per shard and turn: a shard that can't
+ * be read must not keep the others waiting.
+ */
 export class Reads {
   readonly #gateway: Gateway;
   readonly #wanting = new Set<Client>();
@@ -72,10 +75,12 @@ export class Reads {
     if (asked.length === 0) return;
     this.#underWay += asked.length;
     const bytes = Math.min(READ_BYTES, Math.ceil(ALL_BYTES / this.#underWay));
-    this.#gateway.shards.read(asked.map((item) => toRequest(item, bytes))).then(
-      (results) => this.#answered(asked, results),
-      (error: unknown) => this.#failed(asked, error),
-    );
+    for (const one of byShard(asked)) {
+      this.#gateway.shards.read(one.map((item) => toRequest(item, bytes))).then(
+        (results) => this.#answered(one, results),
+        (error: unknown) => this.#failed(one, error),
+      );
+    }
   }
 
   /** In turns: who was asked for a part has the others before it, however much it has before it. */
@@ -189,16 +194,31 @@ export class Reads {
 
   #failed(asked: readonly Asked[], error: unknown): void {
     this.#gateway.logger.warn({ error }, "reading stored messages failed; trying again");
+    // what can't be read has no claim to the room that others could fill
+    for (const { client, room, messages } of asked) {
+      this.#share.messages -= messages;
+      client.outbox.reserved -= room;
+      client.outbox.pump();
+    }
+    this.#finished(asked.length);
     this.#gateway.later(RETRY, () => {
-      for (const { client, reader, room, messages } of asked) {
+      for (const { client, reader } of asked) {
         reader.reading = false;
-        this.#share.messages -= messages;
-        client.outbox.reserved -= room;
         if (!client.ended) client.outbox.fallBehind(reader);
       }
-      this.#finished(asked.length);
     });
   }
+}
+
+function byShard(asked: readonly Asked[]): Iterable<Asked[]> {
+  const shards = new Map<number, Asked[]>();
+  for (const item of asked) {
+    const { shard } = item.reader;
+    const others = shards.get(shard);
+    if (others === undefined) shards.set(shard, [item]);
+    else others.push(item);
+  }
+  return shards.values();
 }
 
 /** A loop: the call of a native comparison would cost more. */

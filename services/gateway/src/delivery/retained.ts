@@ -45,7 +45,8 @@ export class RetainedStreams {
     this.forget(sub);
     if (this.#client.durable) this.#streams.set(sub.filter, stream);
     this.#gateway.system.sendTo(this.#client, sub);
-    if (this.#gateway.shards.counts().retained === 0) {
+    const { shards } = this.#gateway;
+    if (shards.countsLag !== true && shards.counts().retained === 0) {
       this.#sent(stream);
       return;
     }
