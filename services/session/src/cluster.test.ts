@@ -3,6 +3,7 @@ import { waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { Cluster, type Member } from "../test/cluster.ts";
 import {
+  FakeStores,
   idlePeer,
   openRequest,
   progressOf,
@@ -186,3 +187,131 @@ describe("three nodes", () => {
     await waitFor(() => leader.service.counts.sessions === 0);
   });
 });
+
+describe("a leader that is killed", () => {
+  test("in the middle of a claim: the next one asks the owner, and the claim goes on there", async () => {
+    const cluster = await Cluster.start();
+    const first = await cluster.leader();
+    const [owner, claimant] = [await cluster.attach(first), await cluster.attach(first)];
+    const opened = await first.service.sessions.open(openRequest(owner));
+    const request = openRequest(claimant);
+    const lost = Promise.allSettled([first.service.sessions.open(request)]);
+    await cluster.kill(first);
+    expect(await lost).toMatchObject([{ status: "rejected" }]);
+    const { sessions } = (await cluster.leader()).service;
+    const claim = sessions.open(request);
+    // The owner has not come to this leader yet: when it does, it is asked at once.
+    const asked: number[] = [];
+    const stop = (_incarnation: number, epoch: number) => {
+      asked.push(epoch);
+      void sessions.release(releaseOf(opened));
+    };
+    await sessions.attach(owner, { stop });
+    expect(await claim).toMatchObject({ sessionPresent: true, epoch: 2 });
+    expect(asked).toEqual([1]);
+    // Its answer is lost too.
+    expect(await sessions.open(request)).toMatchObject({ sessionPresent: true, epoch: 2 });
+    expect(asked).toEqual([1]);
+  });
+
+  test("between an open and its answer: asked again it is the same open", async () => {
+    const cluster = await Cluster.start();
+    const first = await cluster.leader();
+    const gateway = await cluster.attach(first);
+    const request = openRequest(gateway);
+    const opened = await first.service.sessions.open(request);
+    await cluster.kill(first);
+    const second = await cluster.leader();
+    expect(await second.service.sessions.open(request)).toEqual(opened);
+    await second.service.sessions.withdraw(request);
+    expect(second.service.counts.connected).toBe(0);
+  });
+
+  test("in the middle of a subscribe: repeated it begins where it began, and its route is in force", async () => {
+    const cluster = await Cluster.start();
+    const first = await cluster.leader();
+    const other = new FakeStores();
+    cluster.addStore(other);
+    const opened = await first.service.sessions.open(openRequest(await cluster.attach(first)));
+    await waitFor(() => other.batches.length === 1);
+    const hanging = () => new Promise<void>(() => {});
+    other.gate = hanging;
+    const subscribed = Promise.allSettled([
+      first.service.sessions.subscribe(subscribeTo(opened, "f")),
+    ]);
+    await waitFor(() => cluster.stores.routesNow.has("f"));
+    await cluster.kill(first);
+    expect(await subscribed).toMatchObject([
+      { status: "rejected", reason: { code: "indeterminate" } },
+    ]);
+    other.gate = () => Promise.resolve();
+    cluster.stores.headsNow = [100, 100, 100, 100];
+    const { sessions } = (await cluster.leader()).service;
+    const again = await sessions.subscribe(subscribeTo(opened, "f"));
+    expect(again).toMatchObject({ subscriptions: [{ starts: [10, 20, 30, 40] }] });
+    for (const store of [cluster.stores, other]) {
+      expect([...store.routesNow]).toEqual(["f"]);
+      expect(store.batches.at(-1)?.term).toBeGreaterThan(store.batches[0]?.term as number);
+    }
+  });
+
+  test("in the middle of a gateway's end: the next one releases the rest, each will once", async () => {
+    const cluster = await Cluster.start();
+    const first = await cluster.leader();
+    const gateway = await cluster.attach(first);
+    const other = await cluster.attach(first);
+    await Promise.all(
+      Array.from({ length: 3_000 }, (_, i) => {
+        const request = openRequest(i === 0 ? other : gateway, {
+          clientId: `c${i}`,
+          will: i < 20 ? will(`w${i}`, 0) : undefined,
+        });
+        return first.service.sessions.open(request);
+      }),
+    );
+    // It is cut off when the first of several batches is applied.
+    let left = 0;
+    cluster.stores.gate = async (call) => {
+      if (call !== "publishWill" || left > 0) return;
+      left = first.service.counts.connected;
+      cluster.network.cutOff.add(first.name);
+    };
+    cluster.end(gateway);
+    await waitFor(() => left > 0);
+    const second = await cluster.leader();
+    expect(left).toBe(2_000);
+    await waitFor(() => second.service.counts.connected === 1);
+    await waitFor(() => new Set(cluster.stores.wills.map(keyOf)).size === 19);
+    // One that the first leader had on its way may have been given again: the store knows it by its key.
+    expect(new Set(cluster.stores.wills.map(({ record }) => textOf(record))).size).toBe(19);
+  });
+});
+
+test("a store that an earlier leader has let in is waited for by one that does not know it yet", async () => {
+  const cluster = await Cluster.start();
+  const first = await cluster.leader();
+  const gateway = await cluster.attach(first);
+  const opened = await first.service.sessions.open(openRequest(gateway));
+  const holds = others(cluster, first).map(({ view }) => cluster.control.hold(view));
+  const other = new FakeStores();
+  const store = cluster.addStore(other);
+  await waitFor(() => first.service.version >= store);
+  await cluster.kill(first);
+  const second = await cluster.leader();
+  await waitFor(() => second.service.version >= store);
+  const subscribed = second.service.sessions.subscribe(subscribeTo(opened, "f"));
+  let settled = false;
+  void subscribed.then(() => {
+    settled = true;
+  });
+  await waitFor(() => cluster.stores.routesNow.has("f"));
+  for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+  expect(settled).toBe(false);
+  for (const release of holds) release();
+  await subscribed;
+  expect([...other.routesNow]).toEqual(["f"]);
+});
+
+function keyOf({ incarnation, epoch }: { incarnation: number; epoch: number }): string {
+  return `${incarnation}/${epoch}`;
+}

@@ -1,6 +1,7 @@
 /** A session service over real files and a fake clock, and what its neighbours saw. */
 import { silentLogger } from "@canopy/base";
 import { encodeRecord, RecordView } from "@canopy/codec";
+import type { ClusterView } from "@canopy/control";
 import {
   EXPIRY_NEVER,
   type GatewayPeer,
@@ -80,6 +81,11 @@ export class Harness {
   readonly raftTime = new FakeTime();
   readonly stores = new FakeStores();
   readonly control = new FakeControl(SHARDS);
+  /** What this node knows of it. */
+  view: ClusterView = this.control.view();
+  /** Of the first store process, which owns every shard. */
+  readonly store: number;
+  readonly #sinks = new Map<number, FakeStores>();
   readonly directory: string;
   raft: RaftNode;
   service: SessionService;
@@ -89,8 +95,8 @@ export class Harness {
   private constructor(directory: string, options: HarnessOptions) {
     this.directory = directory;
     this.#options = options;
-    const store = this.control.join("store");
-    for (let shard = 0; shard < SHARDS; shard++) this.control.own(shard, store, 1);
+    this.store = this.addStore(this.stores);
+    for (let shard = 0; shard < SHARDS; shard++) this.control.own(shard, this.store, 1);
     this.raft = this.#createRaft();
     this.service = this.#createService();
   }
@@ -114,6 +120,13 @@ export class Harness {
     this.#gateways.push(gateway);
     await this.sessions.attach(gateway, peer);
     return gateway;
+  }
+
+  /** A store process that joins; its incarnation. */
+  addStore(sink: FakeStores): number {
+    const incarnation = this.control.version + 1;
+    this.#sinks.set(incarnation, sink);
+    return this.control.join("store");
   }
 
   /** Settles when this gateway's sessions are released; so many clients are connected elsewhere. */
@@ -162,8 +175,8 @@ export class Harness {
       clock: this.time,
       timers: this.time,
       logger: silentLogger,
-      cluster: this.control.view(),
-      store: () => this.stores,
+      cluster: this.view,
+      store: ({ incarnation }) => this.#sinks.get(incarnation) as FakeStores,
       ...this.#options,
     });
   }
