@@ -6,7 +6,7 @@ import type { Gateway } from "./gateway.ts";
  * How long a turn may write to sockets before it leaves the rest to the next, in ms. Who is written
  * to answers, so that reading takes about as long again.
  */
-const WRITE_SLICE = 1;
+const WRITE_SLICE = 2;
 /** Sockets written between two looks at the clock. */
 const WRITES_PER_LOOK = 32;
 
