@@ -58,7 +58,7 @@ export function joinParts(options: StoreServiceOptions): Parts {
     retained,
   });
   const reads = new Reads((shard) => shardOf(shards, shard).owner);
-  const wills = new Wills(shards, topics);
+  const wills = new Wills(shards, topics, (group) => routes.termOf(group));
   const gateways = new Gateways({
     subscribers,
     shares,

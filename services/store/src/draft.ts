@@ -68,9 +68,9 @@ export class Draft {
     this.#receipts.push({ session, key, add });
   }
 
-  /** The last batch of its sender is this one. */
-  sender(sender: string, term: number, seq: number): void {
-    this.#senders = [{ sender, term, seq }];
+  /** Who gave it, and what is the last that is known of that. */
+  sender(sender: SenderSeq): void {
+    this.#senders = [sender];
   }
 
   /** Called with the topics whose values change, and when those expire: 0 = never, or removed. */

@@ -1,5 +1,5 @@
 import { Deque, type Logger } from "@canopy/base";
-import type { Dispatch, NotTaken, PublishBatch, Push, ShardPeer } from "@canopy/store";
+import type { Dispatch, NotTaken, PublishBatch, Push, SenderSeq, ShardPeer } from "@canopy/store";
 import type { Sender } from "./sender.ts";
 import type { Member } from "./share/member.ts";
 
@@ -7,6 +7,8 @@ import type { Member } from "./share/member.ts";
 export interface Origin {
   /** Gone: nobody is there to be told. */
   readonly closed: boolean;
+  /** What an append of its messages says of who gave them, where that is not their number. */
+  readonly mark: SenderSeq | undefined;
   answered(batch: PublishBatch, index: number, reasonCode: number, epoch: number): void;
   released(batch: PublishBatch): void;
   notTaken(batch: PublishBatch, reason: NotTaken): void;
@@ -31,6 +33,7 @@ export class GatewayLink implements Origin {
   readonly peer: ShardPeer;
   /** Nobody is there any more to be told. */
   closed = false;
+  readonly mark = undefined;
   /** Filter → how many of the gateway's additions have not been taken back. */
   readonly interests: Map<string, number> = new Map();
   /** The same of those additions that are transient. */

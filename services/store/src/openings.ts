@@ -41,7 +41,8 @@ export class Openings implements ShardControl {
 
   gatewayUp(gateway: number): void {
     this.#version = Math.max(this.#version, gateway);
-    if (!this.#gateways.has(gateway)) this.#gateways.set(gateway, 0);
+    // It begins with what was before it, and with nobody connected.
+    if (!this.#gateways.has(gateway)) this.#gateways.set(gateway, gateway);
   }
 
   gatewayDown(gateway: number): void {

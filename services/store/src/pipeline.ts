@@ -111,14 +111,14 @@ export class Pipeline {
       if (!waits) entry.settle(UNSPECIFIED_ERROR);
       return;
     }
-    const { sender, batch } = entry;
+    const { sender, batch, origin } = entry;
     entry.first = first;
     entry.submitted = true;
     entry.epoch = store.epoch;
     if (sender !== undefined) {
       sender.submitted(batch.seq);
-      draft.sender(sender.name, 0, batch.seq);
-    }
+      draft.sender({ sender: sender.name, term: 0, seq: batch.seq });
+    } else if (origin.mark !== undefined) draft.sender(origin.mark);
     this.#append(store, draft.toAppend(first), entry);
   }
 

@@ -18,9 +18,9 @@ export class RouteSinkPort implements RouteSink {
     await this.#parts.routes.take(batch);
   }
 
-  async publishWill({ incarnation, epoch, record }: WillPublication): Promise<void> {
+  async publishWill(will: WillPublication): Promise<void> {
     await this.#parts.started.promise;
-    await this.#parts.wills.publish(incarnation, epoch, record);
+    await this.#parts.wills.publish(will);
   }
 
   async sessionsEnded(incarnations: readonly number[]): Promise<void> {

@@ -1,6 +1,12 @@
 import type { ShardStore } from "@canopy/store";
 
 const GATEWAY = "g";
+const GROUP = "s";
+
+/** The name of a session group's terms in the store. */
+export function groupName(group: number): string {
+  return `${GROUP}${group}`;
+}
 
 /** The name of a gateway's numbers in the store. */
 export function senderName(gateway: number): string {

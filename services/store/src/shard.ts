@@ -187,7 +187,7 @@ export class Shard {
     sender.resume(epoch, seq);
     const store = this.owner.known;
     if (epoch === this.#accepts && store !== undefined) sender.learn(store);
-    this.#handAllBack((entry) => entry.sender === sender);
+    this.#handAllBack((entry) => entry.sender === sender && entry.isSuperseded);
     for (const given of this.#waiting.take((other) => other.sender === sender)) {
       this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
     }

@@ -235,6 +235,12 @@ export class World {
     );
   }
 
+  /** Somebody transient is on the filters at QoS ≥ 1. */
+  async await(gateway: number, ...filters: string[]): Promise<readonly Offset[]> {
+    const changes = filters.map((filter) => ({ filter, add: true, transient: true }));
+    return this.shards.interests(gateway, changes);
+  }
+
   async unsubscribe(gateway: number, ...filters: string[]): Promise<void> {
     const changes = filters.map((filter) => ({ filter, add: false, transient: false }));
     await this.shards.interests(gateway, changes);
@@ -293,6 +299,13 @@ export class World {
       receiptKeys.push(sent.receipt?.[1] ?? 0);
     }
     return { shard, gateway, seq: ++this.#seq, records, receiptSessions, receiptKeys };
+  }
+
+  /** A batch of this number, perhaps again. */
+  give(gateway: number, seq: number, ...messages: Sent[]): PublishBatch {
+    const batch = { ...this.batch(gateway, messages), seq };
+    this.shards.publish(batch);
+    return batch;
   }
 
   publish(gateway: number, ...messages: Sent[]): PublishBatch {
