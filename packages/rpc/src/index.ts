@@ -4,6 +4,8 @@ export {
   RpcChannel,
   type RpcChannelOptions,
 } from "./channel.ts";
+export { type ControlClientOptions, controlClient } from "./control/client.ts";
+export { controlHandlers } from "./control/server.ts";
 export { decodeMessage, encodeMessage, type StreamMethod, type UnaryMethod } from "./definition.ts";
 export {
   asControlError,
@@ -12,10 +14,18 @@ export {
   RpcError,
   type RpcErrorCode,
 } from "./errors.ts";
+export { Control as ControlService } from "./gen/canopy/control/v1/control_pb.ts";
 export { Raft } from "./gen/canopy/raft/v1/raft_pb.ts";
+export { Queries as QueriesService } from "./gen/canopy/session/v1/queries_pb.ts";
+export { Sessions as SessionsService } from "./gen/canopy/session/v1/session_pb.ts";
+export { Routes as RoutesService } from "./gen/canopy/store/v1/routes_pb.ts";
 export type { CallContext, Handlers, OpenHandler, UnaryHandler } from "./handlers.ts";
 export type { LinkState } from "./link.ts";
 export { GrpcTransport, type GrpcTransportOptions } from "./raft/transport.ts";
 export { RpcServer, type RpcServerOptions } from "./server.ts";
+export { SessionsClient, type SessionsClientOptions } from "./session/client.ts";
+export { type QueriesClientOptions, queriesHandlers, sessionQueries } from "./session/queries.ts";
+export { type RouteSinkOptions, routeSink, routesHandlers } from "./session/routes.ts";
+export { type SessionsServerOptions, sessionsHandlers } from "./session/server.ts";
 export type { RpcStream, StreamHandler } from "./stream.ts";
 export type { RpcTls } from "./tls.ts";
