@@ -9,12 +9,9 @@ import {
   type OpenRequest,
   type Progress,
   type ReleaseRequest,
-  type RouteBatch,
-  type RouteChange,
-  type RouteSink,
   type SubscribeRequest,
-  type WillPublication,
 } from "@canopy/session";
+import { FakeStores } from "@canopy/session/contract";
 import { FakeTime, tempDir, testScope, waitFor } from "@canopy/testkit";
 import { TopicTable } from "@canopy/topic";
 import {
@@ -25,53 +22,9 @@ import {
 import { FakeControl } from "./fake-control.ts";
 import { RaftNode, type RaftNodeOptions } from "./raft-node.ts";
 
+export { FakeStores };
+
 export const SHARDS = 4;
-
-/** Stores that take everything, unless told otherwise. */
-export class FakeStores implements RouteSink {
-  headsNow: readonly (number | undefined)[] = [10, 20, 30, 40];
-  headsAsked = 0;
-  readonly changes: RouteChange[] = [];
-  readonly batches: RouteBatch[] = [];
-  readonly wills: { incarnation: number; epoch: number; record: Uint8Array }[] = [];
-  readonly ended: number[] = [];
-  /** Each call first waits for what this gives. */
-  gate: (call: string) => Promise<void> = () => Promise.resolve();
-
-  /** Whether this will can't be stored now. */
-  refuse: (record: Uint8Array) => boolean = () => false;
-
-  async heads(): Promise<readonly (number | undefined)[]> {
-    this.headsAsked++;
-    await this.gate("heads");
-    return this.headsNow;
-  }
-
-  /** All routes, as they were told. */
-  readonly routesNow = new Set<string>();
-
-  async routes(batch: RouteBatch): Promise<void> {
-    await this.gate("routes");
-    this.batches.push(batch);
-    this.changes.push(...batch.changes);
-    if (batch.whole) this.routesNow.clear();
-    for (const { filter, add } of batch.changes) {
-      if (add) this.routesNow.add(filter);
-      else this.routesNow.delete(filter);
-    }
-  }
-
-  async publishWill({ incarnation, epoch, record }: WillPublication): Promise<void> {
-    await this.gate("publishWill");
-    if (this.refuse(record)) throw new Error("no room for this one");
-    this.wills.push({ incarnation, epoch, record });
-  }
-
-  async sessionsEnded(incarnations: readonly number[]): Promise<void> {
-    await this.gate("sessionsEnded");
-    this.ended.push(...incarnations);
-  }
-}
 
 export type HarnessOptions = Partial<SessionServiceOptions & RaftNodeOptions>;
 
