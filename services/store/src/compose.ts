@@ -142,6 +142,7 @@ function groupParts(
       if (expiresAt !== 0 && expiresAt <= clock.wall()) return undefined;
       return topics.intern(bytes, view.topicStart + 2, view.topicEnd);
     },
+    isReady: (shard) => shardOf(shards, shard).isReady,
     epoch: (shard) => shardOf(shards, shard).owner.epoch,
     changed: (reader, group) => {
       if (reader.dirty) return;

@@ -43,7 +43,7 @@ export class Gateways {
     const link = this.#links.get(gateway);
     if (link === undefined) return;
     this.#links.delete(gateway);
-    this.#parts.shares.leaveAll(link);
+    this.#parts.shares.part(link);
     if (!this.#parts.isLive(gateway)) this.#end(link);
     else if (this.#former.has(gateway)) this.#replace(link);
     else {
@@ -66,17 +66,17 @@ export class Gateways {
     if (former !== undefined) this.#end(former);
     const link = this.#links.get(gateway);
     this.#links.delete(gateway);
-    if (link === undefined) return;
-    this.#parts.shares.leaveAll(link);
-    this.#end(link);
+    if (link !== undefined) this.#end(link);
   }
 
   #end(link: GatewayLink): void {
+    this.#parts.shares.leaveAll(link);
     dropInterests(this.#parts.subscribers, link);
     link.end();
   }
 
   #replace(link: GatewayLink): void {
+    this.#parts.shares.handOver(link);
     dropInterests(this.#parts.subscribers, link);
     link.replaced();
   }

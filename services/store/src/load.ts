@@ -33,7 +33,7 @@ export async function loadShard(parts: LoadParts, shard: Shard): Promise<void> {
 
 async function restoreGroups(parts: LoadParts, shard: Shard): Promise<void> {
   const store = shard.owner.require();
-  parts.shares.dropShard(shard.number);
+  parts.shares.dropReaders(shard.number);
   const names = [...parts.shares.groups]
     .filter((group) => group.queue !== undefined)
     .map(({ name }) => name);

@@ -81,6 +81,8 @@ export class Openings implements ShardControl {
     tenure.ready.promise.catch(() => {});
     before?.ready.resolve();
     this.#tenures.set(shard, tenure);
+    // Gateways in other processes drop what comes under the epoch before: what is in flight is asked anew.
+    if (this.#gateways.size > 0) shard.pause();
     shard.own(epoch);
     void this.#open(shard, tenure);
     await tenure.ready.promise;
@@ -164,6 +166,7 @@ export class Openings implements ShardControl {
     for (const version of this.#gateways.values()) if (version < tenure.version) return;
     tenure.isReady = true;
     shard.ready(tenure.epoch);
+    this.#parts.shares.begin(shard.number);
     tenure.ready.resolve();
   }
 

@@ -122,6 +122,11 @@ export class Shard {
     }
   }
 
+  /** Nothing is accepted until {@link Shard.ready}, from nobody. */
+  pause(): void {
+    this.#isReady = false;
+  }
+
   get isReady(): boolean {
     return this.#isReady;
   }

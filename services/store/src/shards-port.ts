@@ -113,6 +113,11 @@ export class ShardsPort implements Shards {
     if (link !== undefined) this.#parts.shares.leave(link, member, keep, returned);
   }
 
+  holds(gateway: number, member: number, shard: number, offsets: readonly Offset[]): void {
+    const link = this.#parts.gateways.get(gateway);
+    if (link !== undefined) this.#parts.shares.holds(link, member, shard, offsets);
+  }
+
   settle(gateway: number, member: number, shard: number, offset: Offset): void {
     const link = this.#parts.gateways.get(gateway);
     if (link !== undefined) this.#parts.shares.settle(link, member, shard, offset);

@@ -11,6 +11,8 @@ export interface GroupParts {
   read(shard: number, queue: string, after: Offset, limits: ReadLimits): Promise<ReadResult>;
   /** The topic of a stored message; undefined if it has expired. */
   open(message: StoredMessage): Topic | undefined;
+  /** Everything is known that has to be before anything is dispatched. */
+  isReady(shard: number): boolean;
   /** Under which this process owns the shard. */
   epoch(shard: number): number;
   /** The reader's progress is to be written, sooner or later. */
@@ -28,6 +30,8 @@ export class Group {
   readonly filter: string;
   /** A durable session has it. */
   hasRoute = false;
+  /** Attachments of live gateways that ended: their members may come back. */
+  readonly away: Set<GatewayLink> = new Set();
   readonly #parts: GroupParts;
   readonly #strategy: Strategy;
   readonly #members: Member[] = [];
@@ -148,7 +152,7 @@ export class Group {
     topic: Topic,
     qos: number,
   ): GatewayLink | undefined {
-    if (this.#members.length === 0) return undefined;
+    if (this.#members.length === 0) return this.#passAway();
     const member = this.choose({ bytes, start, end });
     this.given(member, qos > 0 && member.qos > 0);
     member.give({
@@ -163,6 +167,13 @@ export class Group {
       topic,
     });
     return member.link;
+  }
+
+  /** Who would have got it is away: nobody will say that it was taken. */
+  #passAway(): GatewayLink | undefined {
+    const [link] = this.away;
+    link?.nextNumber();
+    return link;
   }
 
   choose(message: Candidate): Member {

@@ -75,6 +75,8 @@ export class GroupReader {
     this.#position = progress.position;
     for (const [first, last] of progress.ahead) this.#ahead.addRange(first, last);
     for (const offset of offsetsOf(progress.unfinished)) {
+      // What is above the position will be read.
+      if (offset > this.#position) break;
       if (!this.#unfinished.has(offset)) this.#again.push(offset);
     }
     for (const offset of offsetsOf(progress.kept)) {
@@ -94,6 +96,23 @@ export class GroupReader {
     } else {
       this.#live = false;
     }
+  }
+
+  /** The member has it in flight: from another attachment of its gateway, or another owner. */
+  hold(member: Member, offset: Offset): void {
+    const isDispatched = this.#unfinished.has(offset);
+    const holder = this.#unfinished.get(offset);
+    if (holder === member) return;
+    if (!isDispatched && offset <= this.#position) {
+      const at = this.#again.indexOf(offset);
+      // It is finished, as far as is known.
+      if (at < 0) return;
+      this.#again.splice(at, 1);
+    }
+    if (isDispatched && holder !== KEPT) this.#group.finished(holder);
+    this.#unfinished.set(offset, member);
+    this.#group.given(member, true);
+    this.#parts.changed(this, this.#group);
   }
 
   /** A delivery is finished. */
@@ -142,6 +161,7 @@ export class GroupReader {
   /** Somebody may have room: `member`, or anybody. */
   wake(member: Member | undefined): void {
     if (this.#live || this.#reading || this.#closed) return;
+    if (!this.#parts.isReady(this.#shard)) return;
     if (member !== undefined && this.#waitsFor !== undefined && this.#waitsFor !== member) return;
     this.#waitsFor = undefined;
     if (this.#group.hasRoom) void this.#pump();

@@ -22,12 +22,23 @@ export interface SharesParts {
   readonly removeQueue: (name: string) => void;
 }
 
+/** What a member said that it has in flight. */
+interface Held {
+  readonly group: Group;
+  readonly member: Member;
+  readonly offsets: readonly Offset[];
+}
+
 /** All shared groups. */
 export class Shares {
   readonly #parts: SharesParts;
   readonly #groups = new Map<string, Group>();
   /** Member → its group; members are known by their gateway. */
   readonly #groupOf = new Map<Member, Group>();
+  /** Members of attachments that ended while their gateways live. */
+  readonly #away = new Map<GatewayLink, Map<Member, Group>>();
+  /** By shard: what members have in flight, until it is ready. */
+  readonly #held = new Map<number, Held[]>();
   /** Gone members of which the sessions have not said yet what stays theirs. */
   readonly #parted = new Map<Group, Member[]>();
 
@@ -62,7 +73,41 @@ export class Shares {
 
   /** The shard is somebody else's now, with what of it is in flight. */
   dropShard(shard: number): void {
+    this.#held.delete(shard);
+    this.dropReaders(shard);
+  }
+
+  /** They are made anew from what is stored. */
+  dropReaders(shard: number): void {
     for (const group of this.#groups.values()) group.dropReader(shard);
+  }
+
+  /** Dispatching begins, with what nobody has. */
+  begin(shard: number): void {
+    for (const held of this.#held.get(shard) ?? []) this.#hold(shard, held);
+    this.#held.delete(shard);
+    for (const group of this.#groups.values()) group.readerIfThere(shard)?.wake(undefined);
+  }
+
+  /** See {@link Shards.holds}. */
+  holds(link: GatewayLink, number: number, shard: number, offsets: readonly Offset[]): void {
+    const member = link.members.get(number);
+    const group = member === undefined ? undefined : this.#groupOf.get(member);
+    if (member === undefined || group === undefined) return;
+    const held = { group, member, offsets };
+    if (this.#parts.group.isReady(shard)) {
+      this.#hold(shard, held);
+      return;
+    }
+    const others = this.#held.get(shard);
+    if (others === undefined) this.#held.set(shard, [held]);
+    else others.push(held);
+  }
+
+  #hold(shard: number, { group, member, offsets }: Held): void {
+    if (member.isGone || group.queue === undefined) return;
+    const reader = group.reader(shard, false);
+    for (const offset of offsets) reader.hold(member, offset);
   }
 
   /** What the shard's last owner left of a group's queue. */
@@ -121,19 +166,37 @@ export class Shares {
    * of the sessions, and nobody else gets it before they have answered [MQTT-4.8.2-4], [MQTT-4.8.2-5].
    */
   leaveAll(link: GatewayLink): void {
-    const groups = new Set<Group>();
+    this.part(link);
+    this.handOver(link);
+  }
+
+  /** The attachment has ended, but not the gateway: its members get nothing, and keep what they have. */
+  part(link: GatewayLink): void {
+    const away = new Map<Member, Group>();
     for (const member of link.members.values()) {
       const group = this.#groupOf.get(member);
       if (group === undefined) continue;
-      groups.add(group);
       this.#groupOf.delete(member);
       group.leave(member);
+      group.away.add(link);
+      away.set(member, group);
+    }
+    link.members.clear();
+    if (away.size > 0) this.#away.set(link, away);
+  }
+
+  /** What members of the attachment have, and nobody has said that he holds, goes to others. */
+  handOver(link: GatewayLink): void {
+    const away = this.#away.get(link);
+    if (away === undefined) return;
+    this.#away.delete(link);
+    for (const [member, group] of away) {
       const parted = this.#parted.get(group);
       if (parted === undefined) this.#parted.set(group, [member]);
       else parted.push(member);
     }
-    link.members.clear();
-    for (const group of groups) {
+    for (const group of new Set(away.values())) {
+      group.away.delete(link);
       this.#tidy(group);
       void this.#handBack(group);
     }
@@ -183,7 +246,7 @@ export class Shares {
 
   /** A group without members keeps only what a durable session will come back for. */
   #tidy(group: Group): void {
-    if (group.hasMembers || group.hasRoute) return;
+    if (group.hasMembers || group.hasRoute || group.away.size > 0) return;
     if (group.queue !== undefined) this.#closeQueue(group);
     this.#groups.delete(group.name);
     this.#parts.subscribers.remove(group.filter, group);
