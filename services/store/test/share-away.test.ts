@@ -42,7 +42,9 @@ describe("members of a gateway that is away", () => {
     const again = process.register(ONE);
     shards.join(ONE, durable(7));
     shards.holds?.(ONE, 7, shard, [offsets[1]]);
-    shards.leave(TWO, 1, [{ shard, offset: two.dispatched[0]!.offset }], []);
+    const third = two.dispatched[0]!.offset;
+    process.sessions.unfinished.set(`${GROUP} ${shard}`, [third]);
+    shards.leave(TWO, 1, [{ shard, offset: third }], []);
     await settled();
     expect(again.dispatched).toEqual([]);
     shards.known(ONE, ONE);
