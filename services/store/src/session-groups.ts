@@ -23,16 +23,29 @@ export class SessionGroups {
     return this.#queries();
   }
 
-  /** Everything up to here is needed by no session; 0 where nobody can say. */
-  async lowest({ filter, shard }: QueueShard): Promise<Offset> {
-    const groups = this.#having(filter);
-    const answers = await Promise.all(
-      groups.map((group) => (this.all[group - 1] as SessionQueries).lowest([{ filter, shard }])),
+  /**
+   * Of each, up to where no session needs anything; 0 where a group has not answered, or nobody has
+   * the route: that is believed when the groups say so in their streams.
+   */
+  async lowest(asked: readonly QueueShard[]): Promise<readonly Offset[]> {
+    const lowest = asked.map(() => Number.POSITIVE_INFINITY);
+    await Promise.all(
+      this.all.map(async (queries, i) => {
+        const mine: number[] = [];
+        for (const [at, { filter }] of asked.entries()) {
+          if (this.#having(filter).includes(i + 1)) mine.push(at);
+        }
+        if (mine.length === 0) return;
+        const found = await lowestOf(
+          queries,
+          mine.map((at) => asked[at] as QueueShard),
+        );
+        for (const [k, at] of mine.entries()) {
+          lowest[at] = Math.min(lowest[at] as number, found[k] ?? Number.POSITIVE_INFINITY);
+        }
+      }),
     );
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const [found] of answers) if (found !== undefined && found < lowest) lowest = found;
-    // That nobody has the route is believed when the groups say so in their streams.
-    return lowest === Number.POSITIVE_INFINITY ? 0 : lowest;
+    return lowest.map((found) => (found === Number.POSITIVE_INFINITY ? 0 : found));
   }
 
   async sharedUnfinished(asked: readonly QueueShard[]): Promise<readonly (readonly Offset[])[]> {
@@ -43,5 +56,17 @@ export class SessionGroups {
   async areLive(incarnations: readonly number[]): Promise<readonly boolean[]> {
     const answers = await Promise.all(this.all.map((group) => group.areLive(incarnations)));
     return incarnations.map((_, i) => answers.some((answer) => answer[i] === true));
+  }
+}
+
+/** Who does not answer may need everything. */
+async function lowestOf(
+  queries: SessionQueries,
+  asked: readonly QueueShard[],
+): Promise<readonly (Offset | undefined)[]> {
+  try {
+    return await queries.lowest(asked);
+  } catch {
+    return asked.map(() => 0);
   }
 }

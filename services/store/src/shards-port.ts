@@ -62,19 +62,19 @@ export class ShardsPort implements Shards {
     const { shards } = this.#parts;
     const heads = shards.map(({ owner }) => (owner.assigned === 0 ? 0 : owner.head));
     await Promise.all(shards.map((shard) => shard.pipeline.barrier()));
-    return heads;
+    return this.#inTime(heads);
   }
 
-  read(requests: readonly ReadRequest[]): Promise<readonly ShardReadResult[]> {
-    return this.#parts.reads.read(requests);
+  async read(requests: readonly ReadRequest[]): Promise<readonly ShardReadResult[]> {
+    return this.#inTime(await this.#parts.reads.read(requests));
   }
 
-  retained(request: RetainedRequest): Promise<ShardRetainedPage> {
-    return this.#parts.retained.page(request);
+  async retained(request: RetainedRequest): Promise<ShardRetainedPage> {
+    return this.#inTime(await this.#parts.retained.page(request));
   }
 
-  retainedAt(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined> {
-    return this.#parts.retained.at(shard, topic, offset);
+  async retainedAt(shard: number, topic: string, offset: Offset): Promise<Uint8Array | undefined> {
+    return this.#inTime(await this.#parts.retained.at(shard, topic, offset));
   }
 
   async receipts(
@@ -91,7 +91,7 @@ export class ShardsPort implements Shards {
         const keys = await owner.require().receipts(session);
         return keys.map((key) => ({ shard: number, key }));
       });
-    return (await Promise.all(found)).flat();
+    return this.#inTime((await Promise.all(found)).flat());
   }
 
   forget(shard: number, session: number, key: number): Promise<void> {
@@ -145,6 +145,12 @@ export class ShardsPort implements Shards {
     const dropped = counters.dropped + counters.refused + counters.undispatched;
     const retained = limit.count;
     return { retained, notRetained, queuedMessages, queuedBytes, dropped, storedMessages };
+  }
+
+  /** What was found is said while nobody else can own the shard. */
+  #inTime<T>(found: T): T {
+    if (this.#parts.ownership.valid()) return found;
+    throw new StoreError("unavailable", "the lease of this process has ended");
   }
 
   #require(gateway: number): GatewayLink {

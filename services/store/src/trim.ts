@@ -16,6 +16,8 @@ const SOON = 1_000;
 const LATE = 60_000;
 /** Asking for the lowest position walks over sessions: it may take this part of the time. */
 const SHARE_OF_TIME = 1 / 100;
+/** Queues about which sessions are asked at a time. */
+const AT_ONCE = 32;
 /** Messages read at a time to find those that are too old. */
 const AGE_PAGE = 100;
 const AGE_PAGE_BYTES = 1 << 20;
@@ -57,20 +59,31 @@ export class Trimmer {
     }
   }
 
-  /** Looks at one queue that is due; false if there is none. */
+  /** Looks at some queues that are due; false if there are none. */
   async next(): Promise<boolean> {
-    const [name] = this.#looks.popDue(this.#parts.clock.now(), 1);
-    if (name === undefined) return false;
-    const state = this.#shard.queues.get(name);
+    const { clock } = this.#parts;
+    const began = clock.now();
+    const names = this.#looks.popDue(began, AT_ONCE);
+    if (names.length === 0) return false;
     // One that is being shortened is looked at when that is done.
-    if (state !== undefined && !state.isDropping) await this.#look(state);
-    if (this.#drops.size >= MOST_DROPS) await Promise.race(this.#drops);
+    const states = names
+      .map((name) => this.#shard.queues.get(name))
+      .filter((state) => state !== undefined && !state.isDropping) as QueueState[];
+    // What is stored while they are asked is not meant.
+    const { head } = this.#shard.owner;
+    const lowest = await this.#lowest(states);
+    const asking = (clock.now() - began) / states.length;
+    for (const [i, state] of states.entries()) {
+      await this.#look(state, Math.min(lowest[i] ?? 0, head), asking);
+      if (this.#drops.size >= MOST_DROPS) await Promise.race(this.#drops);
+    }
     return true;
   }
 
-  async #look(state: QueueState): Promise<void> {
+  /** `lowest`: what everybody has finished; `asking`: the time that it took to know that, in ms. */
+  async #look(state: QueueState, lowest: Offset, asking: number): Promise<void> {
     const { clock, routes, removals } = this.#parts;
-    const began = clock.now();
+    const began = clock.now() - asking;
     if (!routes.has(state.name)) {
       removals.remove(state.name);
       this.#again(state, SOON);
@@ -78,7 +91,7 @@ export class Trimmer {
     }
     try {
       const before = state.messages;
-      const isThere = await this.#shorten(state, this.#shard.owner.require());
+      const isThere = await this.#shorten(state, this.#shard.owner.require(), lowest);
       if (!isThere) return;
       // One that was forgotten and came back has none yet.
       const longer = Math.min(Math.max(state.interval * 2, SOON), LATE);
@@ -95,11 +108,10 @@ export class Trimmer {
   }
 
   /** False if the queue is empty now. */
-  async #shorten(state: QueueState, store: ShardStore): Promise<boolean> {
+  async #shorten(state: QueueState, store: ShardStore, lowest: Offset): Promise<boolean> {
     const { name } = state;
     state.fresh = 0;
     state.freshMessages = 0;
-    const lowest = Math.min(await this.#lowest(name), this.#shard.owner.head);
     if (lowest > state.trimmed) {
       await store.trim(name, lowest);
       state.trimmed = lowest;
@@ -142,17 +154,17 @@ export class Trimmer {
     return stat === undefined || this.#shard.queues.learn(stat, { arrived, arrivedBytes });
   }
 
-  /** What of the queue everybody has finished. */
-  async #lowest(name: string): Promise<Offset> {
+  /** Of each, what of the queue everybody has finished. */
+  async #lowest(states: readonly QueueState[]): Promise<readonly Offset[]> {
     const shard = this.#shard.number;
-    if (isShared(name)) return this.#parts.shares.get(name)?.reader(shard)?.floor ?? 0;
-    try {
-      return await this.#parts.groups.lowest({ filter: name, shard });
-    } catch (error) {
-      // A group that does not answer may need everything; limits go on to count.
-      this.#parts.logger.debug({ err: error, queue: name, shard }, "a queue's readers are unknown");
-      return 0;
-    }
+    const { groups, shares } = this.#parts;
+    const plain = states.filter(({ name }) => !isShared(name));
+    const found = await groups.lowest(plain.map(({ name }) => ({ filter: name, shard })));
+    const lowest = new Map(plain.map((state, i) => [state, found[i] ?? 0]));
+    return states.map((state) => {
+      const reader = shares.get(state.name)?.readerIfThere(shard);
+      return lowest.get(state) ?? reader?.floor ?? 0;
+    });
   }
 
   async #excess(state: QueueState, store: ShardStore): Promise<Offset> {

@@ -233,6 +233,8 @@ describe("a lease that has ended", () => {
     process.give(GATEWAY, 2, message("2"));
     await settled();
     expect(peer.trace).toEqual(["not taken 1 not-owner", "not taken 2 not-owner"]);
+    await expect(process.read("a", shard)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(process.shards.receipts(7)).rejects.toMatchObject({ code: "unavailable" });
     process.lease.isValid = true;
     process.shards.resume(GATEWAY, shard, 1, 1);
     process.give(GATEWAY, 1, message("1"));
