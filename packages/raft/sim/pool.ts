@@ -1,16 +1,12 @@
 /** Worker threads that run seeds until there are no more, or one fails. */
 import { Worker } from "node:worker_threads";
 import type { RunResult } from "./run.ts";
-import type { WorkerData } from "./worker.ts";
 
 export interface PoolOptions {
   readonly workers: number;
-  readonly mutant?: string;
   /** Undefined when there are no more. */
   readonly next: () => number | undefined;
   readonly onResult: (result: RunResult) => void;
-  /** A seed that takes longer, in real ms, counts as failed. */
-  readonly patience?: number;
 }
 
 /** The first that failed; undefined if all went well. */
@@ -21,13 +17,12 @@ export async function runSeeds(options: PoolOptions): Promise<RunResult | undefi
   return state.failed;
 }
 
-/** Longer than any honest seed takes, also beside other work. */
+/** A seed that takes longer, in real ms, counts as failed: no honest one does, also beside other work. */
 const PATIENCE = 120_000;
 
 function runWorker(options: PoolOptions, state: { failed: RunResult | undefined }): Promise<void> {
-  const { mutant, next, onResult, patience = PATIENCE } = options;
-  const workerData: WorkerData = mutant === undefined ? {} : { mutant };
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
+  const { next, onResult } = options;
+  const worker = new Worker(new URL("./worker.ts", import.meta.url));
   let seed = next();
   let timer: NodeJS.Timeout | undefined;
   return new Promise((resolve, reject) => {
@@ -42,7 +37,7 @@ function runWorker(options: PoolOptions, state: { failed: RunResult | undefined 
     const give = (): void => {
       clearTimeout(timer);
       if (seed === undefined || state.failed !== undefined) return end();
-      timer = setTimeout(() => fail("a seed ends", `seed ${seed} did not end`), patience);
+      timer = setTimeout(() => fail("a seed ends", `seed ${seed} did not end`), PATIENCE);
       worker.postMessage(seed);
     };
     worker.on("message", (result: RunResult) => {

@@ -2,8 +2,7 @@
 import { Journal } from "./journal.ts";
 import { canDoWithout, eachGroup, every, patienceOf } from "./look.ts";
 import { stable, undisturbed } from "./peace.ts";
-import type { Fault } from "./plan.ts";
-import { planOf } from "./plan.ts";
+import { type Aim, type Fault, planOf } from "./plan.ts";
 import { recovered } from "./recovery.ts";
 import { Simulation } from "./simulation.ts";
 import { Violation } from "./violation.ts";
@@ -29,9 +28,9 @@ function listen(): void {
 }
 
 /** Keeps the last `lines` lines of the trace. */
-export async function runSeed(seed: number, lines = 0): Promise<RunResult> {
+export async function runSeed(seed: number, lines = 0, aim: Aim = {}): Promise<RunResult> {
   listen();
-  const sim = new Simulation(planOf(seed), new Journal(lines));
+  const sim = new Simulation(planOf(seed, aim), new Journal(lines));
   current = sim;
   try {
     await act(sim);

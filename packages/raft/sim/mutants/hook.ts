@@ -1,7 +1,6 @@
-/** Makes this thread load the sources with one bug in them. Nothing of src/ may be loaded before. */
+/** Makes this process load the sources with one bug in them. Nothing of src/ may be loaded before. */
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { mutants } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
 
 export function sourceOf({ file }: Mutant): URL {
@@ -17,9 +16,8 @@ export function mutate(mutant: Mutant, source: string): string {
   return parts.join(mutant.replace);
 }
 
-export function applyMutant(name: string): void {
-  const mutant = mutants.find((one) => one.name === name);
-  if (mutant === undefined) throw new Error(`no such mutant: ${name}`);
+/** Throws as mutate() does. */
+export function applyMutant(mutant: Mutant): void {
   const url = sourceOf(mutant);
   const source = mutate(mutant, readFileSync(url, "utf8"));
   registerHooks({

@@ -57,6 +57,28 @@ export const hostMutants: readonly Mutant[] = [
     file: "host/peers.ts",
     find: "if (known !== undefined && known.disk !== disk) {",
     replace: "if (known !== undefined && known.disk !== disk && disk === 0) {",
+    // The one that makes a difference is a voter that was added later, and a leader that goes before it
+    // is replaced: the first voters do not begin again, and who is told its old disk stops by itself.
+    aim: {
+      nodes: 5,
+      voters: 3,
+      groups: 1,
+      duration: 2_500,
+      tick: 5,
+      electionTicks: 5,
+      heartbeatTicks: 1,
+      faults: new Map([
+        ["wipe", 1],
+        ["isolateLeader", 2],
+        ["crashLeader", 1],
+        ["diverge", 1],
+      ]),
+      faultEvery: 15,
+      faultLasts: 60,
+      moments: new Map(),
+      network: { delay: 1, loss: 0, duplicate: 0, breaks: 0, refuse: 0, disorder: false },
+      changeEvery: 150,
+    },
   },
   {
     name: "the first members do not wait until all agree",

@@ -2,10 +2,12 @@
  * Runs every mutant, or those whose name has the given text, until the simulation catches it:
  *
  *     pnpm --filter raft mutants -- [--only TEXT] [--seeds 3000] [--workers N]
+ *
+ * Ends with 0 only if all were caught.
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { runSeeds } from "../pool.ts";
+import { hunt, type Verdict } from "./hunt.ts";
 import { mutants } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -18,48 +20,8 @@ const { values } = parseArgs({
   },
 });
 
-interface Verdict {
-  readonly mutant: Mutant;
-  readonly seeds: number;
-  /** Undefined: it lived. */
-  readonly invariant: string | undefined;
-}
-
-/** A bug may make a run endless. */
-const PATIENCE = 60_000;
-
-async function hunt(mutant: Mutant, last: number): Promise<Verdict> {
-  let seed = 0;
-  for (;;) {
-    const failed = await runSeeds({
-      workers: 1,
-      mutant: mutant.name,
-      patience: PATIENCE,
-      next: () => (seed < last ? ++seed : undefined),
-      onResult: () => undefined,
-    });
-    if (failed === undefined) return { mutant, seeds: seed, invariant: undefined };
-    // What fails without the bug as well shows nothing.
-    if (await isClean(failed.seed)) {
-      return { mutant, seeds: failed.seed, invariant: failed.failure?.invariant };
-    }
-    console.log(`seed ${failed.seed} fails also without "${mutant.name}"`);
-    seed = failed.seed;
-  }
-}
-
-async function isClean(seed: number): Promise<boolean> {
-  let next: number | undefined = seed;
-  const failed = await runSeeds({
-    workers: 1,
-    next: () => {
-      const one = next;
-      next = undefined;
-      return one;
-    },
-    onResult: () => undefined,
-  });
-  return failed === undefined;
+function print({ mutant, end, seeds, why }: Verdict): void {
+  console.log(`${mutant.name.padEnd(76)} ${end} after ${String(seeds).padStart(4)} seeds  ${why}`);
 }
 
 async function all(wanted: readonly Mutant[]): Promise<Verdict[]> {
@@ -67,11 +29,9 @@ async function all(wanted: readonly Mutant[]): Promise<Verdict[]> {
   const left = [...wanted];
   const worker = async (): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
-      const verdict = await hunt(mutant, Number(values.seeds));
+      const verdict = await hunt(mutant, Number(values.seeds), (line) => console.log(line));
       verdicts.push(verdict);
-      const end = verdict.invariant === undefined ? "LIVES after" : "caught after";
-      const seeds = `${end} ${String(verdict.seeds).padStart(4)} seeds`;
-      console.log(`${mutant.name.padEnd(76)} ${seeds}  ${verdict.invariant ?? ""}`);
+      print(verdict);
     }
   };
   const count = Number(values.workers ?? availableParallelism());
@@ -80,10 +40,12 @@ async function all(wanted: readonly Mutant[]): Promise<Verdict[]> {
 }
 
 const began = performance.now();
-const verdicts = await all(mutants.filter(({ name }) => name.includes(values.only)));
-const alive = verdicts.filter(({ invariant }) => invariant === undefined);
+const wanted = mutants.filter(({ name }) => name.includes(values.only));
+const verdicts = await all(wanted);
+const others = verdicts.filter(({ end }) => end !== "caught");
+const caught = verdicts.length - others.length;
 const seconds = ((performance.now() - began) / 1000).toFixed(0);
-console.log(
-  `${verdicts.length - alive.length} of ${verdicts.length} mutants caught in ${seconds} s`,
-);
-process.exitCode = alive.length === 0 && verdicts.length > 0 ? 0 : 1;
+console.log(`${caught} of ${wanted.length} mutants caught in ${seconds} s`);
+if (others.length > 0) console.log("not caught:");
+for (const verdict of others) print(verdict);
+process.exitCode = wanted.length > 0 && caught === wanted.length ? 0 : 1;

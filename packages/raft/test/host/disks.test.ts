@@ -104,6 +104,42 @@ describe("a replica that lost its disk", () => {
     await cluster.until(() => c.machine().lines.includes("kept"), "C to get what was committed");
   });
 
+  // It has no configuration yet, so it can't know: who counts its vote has to.
+  test("a voter that was added later can't vote with a wiped disk either", async () => {
+    const cluster = await Cluster.of(3);
+    const added = await cluster.add();
+    await added.open(0, { replica: 4, voters: new Map() });
+    const leader = await cluster.elected();
+    const [behind, gone] = cluster.followers.filter((node) => node !== added) as [
+      TestNode,
+      TestNode,
+    ];
+    const changed = leader.group().changeMembers([
+      { type: "addVoter", id: 4, node: added.name },
+      { type: "remove", id: gone.group().status.replica },
+    ]);
+    expect(await cluster.answer(changed)).toMatchObject({ type: "done" });
+    await cluster.until(() => gone.storage.groups.size === 0, "the removed one to go");
+    const { configuration } = leader.group().status;
+    const isThere = () => behind.group().status.applied === leader.group().status.applied;
+    await cluster.until(isThere, "all to know the change");
+    expect([...configuration.voters, ...configuration.outgoing].length).toBe(3);
+    cluster.network.isolate(behind.name);
+    expect(await cluster.propose("kept", leader)).toMatchObject({ type: "committed" });
+    await leader.stop();
+    await added.stop();
+    added.disk = new MemoryDisk();
+    await added.start();
+    await added.open(0, { replica: 4, voters: new Map() });
+    cluster.network.heal();
+    await cluster.ticks(500);
+    expect(behind.heard.leaders).not.toContain(behind.group().status.replica);
+    expect(behind.group().status.impostors).toEqual([4]);
+    await leader.restart();
+    const caughtUp = () => behind.machine().lines.includes("kept");
+    await cluster.until(caughtUp, "who was behind to get what was committed");
+  });
+
   test("given up, it is not created again under the same id", async () => {
     const cluster = await Cluster.of(1);
     const [node] = cluster.nodes as [TestNode];
