@@ -1,51 +1,26 @@
 // The end of a gateway with 100,000 sessions, a fifth of them with wills, while another one goes on:
 // how long it takes, and how long others' commands wait meanwhile and without it. One voter, this disk:
 //   node --conditions=source services/session/bench/gateway-end.ts [directory]
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { silentLogger, systemClock, systemTimers } from "@canopy/base";
 import { encodeRecord } from "@canopy/codec";
 import type { Change } from "@canopy/control";
-import { EXPIRY_NEVER, type RouteSink } from "@canopy/session";
+import { EXPIRY_NEVER } from "@canopy/session";
 import { TopicTable } from "@canopy/topic";
-import { Alone, createSessionService } from "../src/index.ts";
-import { RaftNode } from "../test/raft-node.ts";
 import { Pauses } from "./pauses.ts";
+import { folder, openRequest, releaseOf, SHARDS, start, stores } from "./running.ts";
 
-const SHARDS = 16;
 const SESSIONS = 100_000;
 const TOGETHER = 5_000;
 const idle = { stop: () => {} };
 
-const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), "canopy-bench-"));
 let wills = 0;
-const stores: RouteSink = {
-  heads: () => Promise.resolve(Array.from({ length: SHARDS }, () => 2 ** 32)),
-  routes: () => Promise.resolve(),
+const counting = {
+  ...stores,
   publishWill: async () => {
     wills++;
   },
-  sessionsEnded: () => Promise.resolve(),
 };
 
-const raftTime = { ...systemClock, ...systemTimers };
-const node = new RaftNode({ directory, raftTime, durability: "sync", segmentBytes: 16 << 20 });
-await node.start();
-const alone = new Alone(SHARDS);
-const service = createSessionService({
-  host: node.host,
-  group: 1,
-  bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
-  shards: SHARDS,
-  clock: systemClock,
-  timers: systemTimers,
-  logger: silentLogger,
-  cluster: alone.view,
-  store: () => stores,
-});
-await service.start();
-alone.begin(service.version);
+const { alone, service, stop } = await start({ directory: folder(), store: counting });
 const { sessions } = service;
 const dying = alone.gateway;
 const other = dying + 1;
@@ -78,9 +53,7 @@ console.log(
 );
 console.log(`others' connects and ends before that: ${quiet}`);
 console.log(`meanwhile: ${busy}`);
-await service.stop();
-await node.stop();
-rmSync(directory, { recursive: true, force: true });
+await stop();
 
 function commit(change: Change): void {
   const version = alone.view.version + 1;
@@ -94,15 +67,10 @@ async function connect(): Promise<void> {
 }
 
 function open(gateway: number, i: number) {
-  return sessions.open({
-    clientId: `client-${i}`,
-    gateway,
-    requestId: 0,
-    cleanStart: false,
-    expiry: i % 2 === 0 ? EXPIRY_NEVER : 0,
-    will: i % 5 === 0 ? will(i) : undefined,
-    user: undefined,
-  });
+  const expiry = i % 2 === 0 ? EXPIRY_NEVER : 0;
+  return sessions.open(
+    openRequest(gateway, i, { expiry, will: i % 5 === 0 ? will(i) : undefined }),
+  );
 }
 
 function will(i: number) {
@@ -123,10 +91,7 @@ async function others(work: () => Promise<void>): Promise<string> {
   });
   for (let i = SESSIONS + 1; !isDone; i += 5) {
     const start = performance.now();
-    const { incarnation, epoch } = await open(other, i);
-    const nothing = { cursors: [], done: [], drained: [], retainedAfter: [], retainedSent: [] };
-    const end = { will: "drop", expiry: undefined, unfinished: [] } as const;
-    await sessions.release({ incarnation, epoch, ...nothing, ...end });
+    await sessions.release(releaseOf(await open(other, i)));
     times.push(performance.now() - start);
   }
   await done;

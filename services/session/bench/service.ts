@@ -1,76 +1,12 @@
 // What one process's session service does on this disk, with a group that has no other voter: a storm of
 // connections (durable, transient, and as takeovers), progress, and the recovery of all that:
 //   node --conditions=source services/session/bench/service.ts [directory]
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { silentLogger, systemClock, systemTimers } from "@canopy/base";
-import { EXPIRY_NEVER, type Opened, type ReleaseRequest, type RouteSink } from "@canopy/session";
-import { Alone, createSessionService, type SessionService } from "../src/index.ts";
-import { RaftNode } from "../test/raft-node.ts";
+import type { Opened } from "@canopy/session";
+import { folder, openRequest, progressOf, releaseOf, SHARDS, start } from "./running.ts";
 
-const SHARDS = 16;
-const root = mkdtempSync(join(process.argv[2] ?? tmpdir(), "canopy-bench-"));
-
-const stores: RouteSink = {
-  heads: () => Promise.resolve(Array.from({ length: SHARDS }, () => 2 ** 32)),
-  routes: () => Promise.resolve(),
-  publishWill: () => Promise.resolve(),
-  sessionsEnded: () => Promise.resolve(),
-};
-
-interface Running {
-  readonly gateway: number;
-  readonly node: RaftNode;
-  readonly service: SessionService;
-}
-
-async function start(name: string): Promise<Running> {
-  const node = new RaftNode({
-    directory: join(root, name),
-    raftTime: { ...systemClock, ...systemTimers },
-    durability: "sync",
-    segmentBytes: 16 << 20,
-  });
-  await node.start();
-  const alone = new Alone(SHARDS);
-  const service = createSessionService({
-    host: node.host,
-    group: 1,
-    bootstrap: { replica: 1, voters: new Map([[1, "alone"]]) },
-    shards: SHARDS,
-    clock: systemClock,
-    timers: systemTimers,
-    logger: silentLogger,
-    cluster: alone.view,
-    store: () => stores,
-  });
-  await service.start();
-  alone.begin(service.version);
-  return { node, service, gateway: alone.gateway };
-}
-
-async function stop({ node, service }: Running): Promise<void> {
-  await service.stop();
-  await node.stop();
-}
-
-function releaseOf({ incarnation, epoch }: Opened): ReleaseRequest {
-  return {
-    incarnation,
-    epoch,
-    cursors: [],
-    done: [],
-    drained: [],
-    retainedAfter: [],
-    retainedSent: [],
-    will: "drop",
-    expiry: undefined,
-    unfinished: [],
-  };
-}
-
-/** Runs `work` for every number, so many at a time; prints the rate and the slowest one percent. */
+/** Runs `work` for every number, so many at a time; prints the rate, the slowest one percent, and the processor time. */
 async function rate(
   what: string,
   count: number,
@@ -87,16 +23,20 @@ async function rate(
     }
   };
   const start = performance.now();
+  const before = process.cpuUsage();
   await Promise.all(Array.from({ length: width }, worker));
   const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  const cpu = Math.round((user + system) / count);
   times.sort((a, b) => a - b);
   const p99 = times[Math.floor(times.length * 0.99)] ?? 0;
   console.log(
-    `${what}: ${Math.round(count / seconds)}/s, ${width} at a time, p99 ${p99.toFixed(1)} ms`,
+    `${what}: ${Math.round(count / seconds)}/s, ${width} at a time, p99 ${p99.toFixed(1)} ms, ` +
+      `${cpu} µs of a core each`,
   );
 }
 
-function diskLatency(): void {
+function diskLatency(root: string): void {
   const path = join(root, "probe");
   const file = openSync(path, "w");
   const block = Buffer.alloc(512);
@@ -109,10 +49,10 @@ function diskLatency(): void {
   closeSync(file);
 }
 
-async function storm(): Promise<void> {
-  const running = await start("storm");
-  const { service, gateway } = running;
+async function storm(directory: string): Promise<void> {
+  const { service, alone, stop } = await start({ directory });
   const { sessions } = service;
+  const { gateway } = alone;
   const held = new Map<number, Opened>();
   await sessions.attach(gateway, {
     stop: (incarnation) => {
@@ -120,18 +60,8 @@ async function storm(): Promise<void> {
       if (opened) void sessions.release(releaseOf(opened));
     },
   });
-  const open = (i: number, expiry: number) =>
-    sessions.open({
-      clientId: `client-${i}`,
-      gateway,
-      requestId: 0,
-      cleanStart: false,
-      expiry,
-      will: undefined,
-      user: undefined,
-    });
   const durable = async (i: number) => {
-    const opened = await open(i, EXPIRY_NEVER);
+    const opened = await sessions.open(openRequest(gateway, i));
     held.set(opened.incarnation, opened);
   };
   await rate("durable connections", 100_000, 5_000, durable);
@@ -141,19 +71,12 @@ async function storm(): Promise<void> {
     return sessions.subscribe({ incarnation, epoch, subscriptions: [subscription(i)] });
   });
   await rate("transient connections and their ends", 100_000, 5_000, async (i) =>
-    sessions.release(releaseOf(await open(1_000_000 + i, 0))),
+    sessions.release(
+      releaseOf(await sessions.open(openRequest(gateway, 1_000_000 + i, { expiry: 0 }))),
+    ),
   );
   const progress = ({ incarnation, epoch }: Opened, i: number) => {
-    const cursors = [i % SHARDS, 2 ** 32 + i];
-    return {
-      incarnation,
-      epoch,
-      cursors,
-      done: [],
-      drained: [],
-      retainedAfter: [],
-      retainedSent: [],
-    };
+    return { incarnation, epoch, ...progressOf([i % SHARDS, 2 ** 32 + i]) };
   };
   const flushed = Array.from({ length: 1_000 }, (_, i) => held.get(i + 1) as Opened);
   await rate("flushes of the progress of 1,000 sessions", 5_000, 4, (i) =>
@@ -162,7 +85,7 @@ async function storm(): Promise<void> {
   await rate("flushes of the progress of one session", 2_000, 1, (i) =>
     sessions.progress([progress(flushed[0] as Opened, 10_000 + i)]),
   );
-  await stop(running);
+  await stop();
 }
 
 function subscription(i: number) {
@@ -177,18 +100,15 @@ function subscription(i: number) {
   } as const;
 }
 
-async function recovery(): Promise<void> {
+async function recovery(directory: string): Promise<void> {
   const began = performance.now();
-  const running = await start("storm");
+  const { service, stop } = await start({ directory });
   const ms = Math.round(performance.now() - began);
-  console.log(`recovery of all of that: ${ms} ms`, running.service.counts);
-  await stop(running);
+  console.log(`recovery of all of that: ${ms} ms`, service.counts);
+  await stop();
 }
 
-try {
-  diskLatency();
-  await storm();
-  await recovery();
-} finally {
-  rmSync(root, { recursive: true, force: true });
-}
+const root = folder();
+diskLatency(root);
+await storm(join(root, "storm"));
+await recovery(join(root, "storm"));
