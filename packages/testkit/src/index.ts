@@ -3,6 +3,7 @@ export { Child, type ChildOptions, type Exit } from "./child.ts";
 export { FakeTime } from "./fake-time.ts";
 export { freePort } from "./free-port.ts";
 export { type Entry, Ledger, type LedgerReport } from "./ledger.ts";
+export { linesUntilKilled } from "./lines-until-killed.ts";
 export { matches } from "./matches.ts";
 export {
   type Finished,

@@ -1,32 +1,16 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { tempDir } from "@canopy/testkit";
+import { linesUntilKilled, tempDir } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { StorageError } from "../../src/index.ts";
 import { open } from "./harness.ts";
 
 const CHILD = fileURLToPath(new URL("kill-child.ts", import.meta.url));
 
-/** Runs the child and kills it when so many were acknowledged. Returns the last one of each group. */
+/** The last index of each group that the child acknowledged before it was killed. */
 async function run(directory: string, count: number): Promise<number[]> {
-  const child = spawn(process.execPath, ["--conditions=source", CHILD, directory], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const closed = once(child, "close");
-  let output = "";
-  let lines = 0;
-  for await (const chunk of child.stdout.setEncoding("latin1")) {
-    output += chunk as string;
-    lines += (chunk as string).split("\n").length - 1;
-    if (lines >= count) child.kill("SIGKILL");
-  }
-  const [code, signal] = (await closed) as [number | null, string | null];
-  expect({ code, signal }).toEqual({ code: null, signal: "SIGKILL" });
   const last = [0, 0];
-  // The last line may have been cut by the kill.
-  for (const line of output.slice(0, output.lastIndexOf("\n")).split("\n")) {
+  for (const line of await linesUntilKilled(CHILD, [directory], count)) {
     const [group, index] = line.split(" ").map(Number) as [number, number];
     last[group] = index;
   }
