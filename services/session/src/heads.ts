@@ -52,9 +52,13 @@ export class Heads {
     for (let shard = 0; shard < shards; shard++) {
       if (heads.has(shard)) continue;
       const link = stores.owner(shard);
-      const known = link && owners.get(link.incarnation);
-      if (link === undefined) heads.set(shard, (stores.epoch(shard) + 1) * OFFSETS_PER_EPOCH);
-      else if (known === undefined) owners.set(link.incarnation, { link, owned: [shard] });
+      if (link === "not yet") continue;
+      if (link === "nobody") {
+        heads.set(shard, (stores.epoch(shard) + 1) * OFFSETS_PER_EPOCH);
+        continue;
+      }
+      const known = owners.get(link.incarnation);
+      if (known === undefined) owners.set(link.incarnation, { link, owned: [shard] });
       else known.owned.push(shard);
     }
     let failure: unknown = new Error("a shard's owner does not know that it is");

@@ -61,7 +61,11 @@ export class Leading {
   readonly #wills: WillPublisher;
   readonly #cleanup: Cleanup;
   readonly #deadlines: Deadlines;
+  readonly #cluster: Cluster;
   readonly #shards: number;
+  /** Versions of the control log, of the state and of this node, that stores and gateways are as of. */
+  #known = -1;
+  #seen = -1;
   readonly #unlisten: () => void;
   #end: SessionError | undefined;
 
@@ -72,6 +76,7 @@ export class Leading {
       this.#end === undefined ? parts.propose(proposal) : Promise.reject(this.#end);
     const background = new Background(clock, timers, logger);
     this.#state = state;
+    this.#cluster = cluster;
     this.#shards = shards;
     this.propose = propose;
     this.#background = background;
@@ -114,8 +119,7 @@ export class Leading {
     this.#unlisten = cluster.listen((changes, version) => {
       this.#membership.changed(changes, version);
       void this.#membership.follow();
-      this.#update();
-      this.#routes.flush();
+      this.afterBatch();
     });
   }
 
@@ -159,7 +163,8 @@ export class Leading {
     if (this.#end !== undefined) return;
     this.#update();
     this.#routes.flush();
-    this.#wills.flush();
+    // One that has seen less than the group does not know the owners of shards yet.
+    if (this.#cluster.version >= this.#state().version) this.#wills.flush();
     this.#cleanup.flush();
     this.#deadlines.arm();
   }
@@ -192,13 +197,18 @@ export class Leading {
 
   /** Stores and gateways as the state and the cluster have them now. */
   #update(): void {
-    this.#stores.update(this.#state().stores());
+    const state = this.#state();
+    const [known, seen] = [state.version, this.#cluster.version];
+    if (known === this.#known && seen === this.#seen) return;
+    this.#known = known;
+    this.#seen = seen;
+    this.#stores.update(state.stores());
     this.gateways.update();
   }
 
   async #publishWill(will: WillPublication): Promise<void> {
     const owner = this.#stores.owner(shardOfWill(will.record, this.#shards));
-    if (owner === undefined) {
+    if (owner === "nobody" || owner === "not yet") {
       throw new SessionError("unavailable", "nobody owns the shard of the will's topic");
     }
     await owner.call((sink) => sink.publishWill(will));

@@ -49,9 +49,9 @@ export class RouteStream {
     if (this.#changes.length > MOST_WAITING) this.#restart();
   }
 
-  /** Sends what has collected. Not from within a command's effects. */
+  /** Sends what has collected, if it is known where to. Not from within a command's effects. */
   flush(): void {
-    if (this.#isDue && !this.#running) void this.#run();
+    if (this.#isDue && !this.#running && this.#parts.link.isKnown) void this.#run();
   }
 
   /** Settles when every change up to this number is in force there, or the store is down. */

@@ -6,6 +6,8 @@ export class StoreLink {
   readonly incarnation: number;
   readonly #find: () => RouteSink | undefined;
   readonly #calls = new Set<Deferred<unknown>>();
+  /** Calls that wait until it is known where it is. */
+  readonly #waiting: Deferred[] = [];
   #sink: RouteSink | undefined;
   #isDown = false;
 
@@ -19,16 +21,20 @@ export class StoreLink {
     return this.#isDown;
   }
 
+  /** Whether it is known where the process is: from then on it can be called. */
+  get isKnown(): boolean {
+    this.#sink ??= this.#find();
+    return this.#sink !== undefined;
+  }
+
   /** What a dead process was asked it never answers: its end rejects that. */
   async call<T>(ask: (sink: RouteSink) => Promise<T>): Promise<T> {
+    if (!this.#isDown && !this.isKnown) await this.#becomesKnown();
     if (this.#isDown) throw gone();
-    this.#sink ??= this.#find();
-    if (this.#sink === undefined) {
-      throw new SessionError("unavailable", "it is not known yet where the store process is");
-    }
+    const sink = this.#sink as RouteSink;
     const answer = new Deferred<T>();
     this.#calls.add(answer as Deferred<unknown>);
-    ask(this.#sink).then(
+    ask(sink).then(
       (value) => answer.resolve(value),
       (error: unknown) => answer.reject(error),
     );
@@ -39,9 +45,22 @@ export class StoreLink {
     }
   }
 
+  /** More is known of the cluster. */
+  look(): void {
+    if (this.#waiting.length === 0 || !this.isKnown) return;
+    for (const known of this.#waiting.splice(0)) known.resolve();
+  }
+
   down(): void {
     this.#isDown = true;
+    for (const known of this.#waiting.splice(0)) known.reject(gone());
     for (const answer of this.#calls) answer.reject(gone());
+  }
+
+  async #becomesKnown(): Promise<void> {
+    const known = new Deferred();
+    this.#waiting.push(known);
+    await known.promise;
   }
 }
 

@@ -44,21 +44,19 @@ export class Stores {
       link.down();
       onDown(link);
     }
+    for (const link of this.#links.values()) link.look();
   }
 
   live(): readonly StoreLink[] {
     return [...this.#links.values()];
   }
 
-  /**
-   * The process that owns a shard; undefined if nobody does. Of one that lives, but that the group has
-   * not let in yet, a link that can't be called.
-   */
-  owner(shard: number): StoreLink | undefined {
+  /** The process that owns a shard, if any does; one that lives may not have been let in by the group yet. */
+  owner(shard: number): StoreLink | "nobody" | "not yet" {
     const { cluster } = this.#parts;
     const { owner } = cluster.place(shard);
-    if (owner === 0 || this.#isDown(owner)) return undefined;
-    return this.#links.get(owner) ?? new StoreLink(owner, () => undefined);
+    if (owner === 0 || this.#isDown(owner)) return "nobody";
+    return this.#links.get(owner) ?? "not yet";
   }
 
   /** Under which a shard is owned, or was last. */
