@@ -227,8 +227,10 @@ export interface Shards {
   readonly shards: number;
   /**
    * Attaches a gateway: its pushes and answers go to this peer from now on. An earlier attachment of
-   * the same incarnation ends, with its interests and members; its batches are given again. A gateway
-   * that is down for good is not attached, and nothing that it says has an effect.
+   * the same incarnation ends; its batches are given again. Its interests and members count until the
+   * new one has called {@link Shards.known}, behind all that it says anew: no answer is given meanwhile
+   * that they would have kept back. A gateway that is down for good is not attached, and nothing that it
+   * says has an effect.
    */
   register(gateway: number, peer: ShardPeer): void;
   /** The attachment ends: its interests, members and batches count no more. */

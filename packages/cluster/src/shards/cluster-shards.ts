@@ -22,6 +22,8 @@ import type { StoreNodes } from "./nodes.ts";
 import { OwnerCalls } from "./owner-calls.ts";
 import { StoreCounts } from "./store-counts.ts";
 
+/** Before all topics: no topic name is empty [MQTT-4.7.3-1]. */
+const BEGINNING = "";
 /** How often it is looked at what waits for an owner, in ms. */
 const TICK = 250;
 
@@ -147,13 +149,15 @@ export class ClusterShards implements Shards {
     const all = only === undefined ? shardsOfFilter(filter, this.shards) : [only];
     const shards = all.filter((shard) => shard >= (after?.shard ?? 0));
     for (const [i, shard] of shards.entries()) {
-      const from = after?.shard === shard ? after : undefined;
-      const page = await this.#retainedOf({ ...request, shard, after: from });
-      const last = page.messages.at(-1);
-      const isLast = i === shards.length - 1;
-      if (page.next !== undefined || isLast) return page;
-      if (last === undefined) continue;
-      return { ...page, next: { shard, topic: last.topic } };
+      const isBegun = after?.shard === shard && after.topic !== BEGINNING;
+      const page = await this.#retainedOf({
+        ...request,
+        shard,
+        after: isBegun ? after : undefined,
+      });
+      const next = shards[i + 1];
+      if (page.next !== undefined || next === undefined) return page;
+      if (page.messages.length > 0) return { ...page, next: { shard: next, topic: BEGINNING } };
     }
     return { epoch: 0, messages: [], next: undefined };
   }
