@@ -71,10 +71,12 @@ export class Gateways {
   /** Settles when no session belongs to a gateway that is gone, or this leadership has ended. */
   async releaseOrphans(): Promise<void> {
     this.#again = true;
-    this.#releasing ??= this.#release().finally(() => {
-      this.#releasing = undefined;
-    });
-    await this.#releasing;
+    while (this.#again && !this.#parts.background.stopped) {
+      this.#releasing ??= this.#release().finally(() => {
+        this.#releasing = undefined;
+      });
+      await this.#releasing;
+    }
   }
 
   stop(why: SessionError): void {
@@ -99,16 +101,10 @@ export class Gateways {
     this.#attaching.delete(attaching);
   }
 
-  async #release(): Promise<void> {
-    while (this.#again && !this.#parts.background.stopped) {
-      this.#again = false;
-      await this.#releaseAll();
-    }
-  }
-
   /** A gateway that is gone opens nothing, so the list of what it has is complete. */
-  async #releaseAll(): Promise<void> {
+  async #release(): Promise<void> {
     const { state, background } = this.#parts;
+    this.#again = false;
     for (const [gateway, peer] of this.#peers) {
       if (state().hasGateway(gateway)) continue;
       this.#peers.delete(gateway);
