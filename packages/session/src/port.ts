@@ -275,6 +275,11 @@ export interface Sessions {
   subscribe(request: SubscribeRequest): Promise<SubscribeResult>;
   /** Whether each filter existed. */
   unsubscribe(request: UnsubscribeRequest): Promise<readonly boolean[]>;
+  /**
+   * The group of a session. Groups answer each on its own: who gives progress() or deliveries() sessions
+   * of several waits for the slowest. Absent where there is one group.
+   */
+  groupOf?(incarnation: number): number;
   /** One command for many sessions; entries that are stale are skipped. */
   progress(batch: readonly Progress[]): Promise<void>;
   /** One command for many sessions; entries that are stale are skipped. */
