@@ -13,6 +13,12 @@ const NODES = ["a", "b", "c"];
 /** Real ms for a tick of 100: an election timeout is still long beside what a busy disk does. */
 const TICK_MS = 2;
 
+/** The group that its nodes run, and of how many. */
+interface GroupPlace {
+  readonly group: number;
+  readonly groups: number;
+}
+
 export class Member {
   readonly name: string;
   readonly raft: RaftNode;
@@ -43,16 +49,18 @@ export class Cluster {
   readonly network: RaftNetwork = new RaftNetwork();
   members: Member[] = [];
   readonly #directory: string;
+  readonly #placement: GroupPlace;
   #ticking = true;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, placement: GroupPlace) {
     this.#directory = directory;
+    this.#placement = placement;
   }
 
   /** With a leader. */
-  static async start(): Promise<Cluster> {
+  static async start(placement = { group: 2, groups: 3 }): Promise<Cluster> {
     const scope = testScope();
-    const cluster = new Cluster(await tempDir(scope));
+    const cluster = new Cluster(await tempDir(scope), placement);
     const store = cluster.addStore(cluster.stores);
     for (let shard = 0; shard < SHARDS; shard++) cluster.control.own(shard, store, 1);
     scope.defer(() => cluster.#stop());
@@ -74,8 +82,7 @@ export class Cluster {
     const view = this.control.view();
     const service = createSessionService({
       host: raft.host,
-      group: 2,
-      groups: 3,
+      ...this.#placement,
       bootstrap: {
         replica: 1 + NODES.indexOf(name),
         voters: new Map(NODES.map((node, i) => [i + 1, node])),
