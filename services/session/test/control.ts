@@ -55,6 +55,8 @@ export class ControlCluster {
   readonly raftTime: FakeTime = new FakeTime();
   readonly network: RaftNetwork = new RaftNetwork();
   nodes: ControlNode[] = [];
+  /** Elections go by pass(), too; else their time goes by itself. */
+  together = false;
   readonly #names: readonly string[];
   readonly #directory: string;
   readonly #options: ControlOptions;
@@ -79,7 +81,8 @@ export class ControlCluster {
     return cluster;
   }
 
-  async add(name: string): Promise<ControlNode> {
+  /** `wait`: until a leader is known. */
+  async add(name: string, wait = true): Promise<ControlNode> {
     const raft = new RaftNode({
       directory: `${this.#directory}/${name}`,
       raftTime: this.raftTime,
@@ -105,7 +108,10 @@ export class ControlCluster {
     const node = new ControlNode(name, raft, service);
     this.nodes.push(node);
     await raft.start();
-    await service.start();
+    const started = service.start();
+    if (wait) await started;
+    // It ends with the node, however far it came.
+    else started.catch(() => {});
     return node;
   }
 
@@ -132,6 +138,10 @@ export class ControlCluster {
   async pass(ms: number, meanwhile: () => unknown = () => {}): Promise<void> {
     for (let passed = 0; passed < ms; passed += 100) {
       this.time.advance(100);
+      if (this.together) {
+        this.raftTime.advance(100);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
       await meanwhile();
       for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -153,7 +163,7 @@ export class ControlCluster {
   async #tick(): Promise<void> {
     while (this.#ticking) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-      this.raftTime.advance(100);
+      if (!this.together) this.raftTime.advance(100);
     }
   }
 }

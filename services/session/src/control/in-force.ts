@@ -1,5 +1,5 @@
 import { Deferred } from "@canopy/base";
-import type { ControlError, Version } from "@canopy/control";
+import type { ControlError, ControlState, Version } from "@canopy/control";
 import { unavailable } from "./errors.ts";
 import type { Leases } from "./leases.ts";
 
@@ -13,10 +13,12 @@ interface Waiting {
 
 /** Those who want to know when all gateways obey something. */
 export class InForce {
+  readonly #state: () => ControlState;
   readonly #leases: Leases;
   readonly #waiting = new Set<Waiting>();
 
-  constructor(leases: Leases) {
+  constructor(state: () => ControlState, leases: Leases) {
+    this.#state = state;
     this.#leases = leases;
   }
 
@@ -31,6 +33,8 @@ export class InForce {
   /** To be called when somebody has acknowledged something, or has ended. */
   look(): void {
     for (const one of this.#waiting) {
+      // Before that a gateway may be missing here that joined earlier.
+      if (this.#state().version < one.version) continue;
       if (!this.#leases.allAcknowledged("gateway", one.version)) continue;
       this.#waiting.delete(one);
       one.answer.resolve();

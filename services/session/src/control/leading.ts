@@ -91,7 +91,7 @@ export class Leading {
       read: parts.read,
     });
     this.#attendance = new Attendance({ clock, state, leases });
-    this.#inForce = new InForce(leases);
+    this.#inForce = new InForce(state, leases);
   }
 
   begin(): void {

@@ -202,7 +202,7 @@ describe("a gateway's end", () => {
 
 describe("a ban", () => {
   test("is in force when every live gateway has acknowledged it or is down", async () => {
-    const { cluster, control, renew } = await start();
+    const { cluster, control, renew, view } = await start();
     const [g, dead] = [await join(control, gateway("g")), await join(control, gateway("dead"))];
     await join(control, store("s"));
     const version = await control.ban({ kind: "user", value: "u", reason: "r", until: 0 });
@@ -223,6 +223,17 @@ describe("a ban", () => {
     const waits = control.inForce(lifted);
     await renew(g);
     await waits;
+    await control.leave(g);
+    // Nobody is left, but of what is not known here yet the gateways of then are not known either.
+    const { version: known } = view;
+    let isInForceYet = false;
+    const ahead = control.inForce(known + 1).then(() => {
+      isInForceYet = true;
+    });
+    await cluster.pass(200);
+    expect(isInForceYet).toBe(false);
+    await control.announce({ name: "n", address: "n:1" });
+    await ahead;
   });
 });
 
@@ -347,10 +358,8 @@ describe("a watch", () => {
 
 test("what it is asked after its end is refused", async () => {
   const { cluster, control } = await start();
-  const waits = control.inForce(Number.MAX_SAFE_INTEGER);
   await join(control, gateway("g"));
   const unforced = control.inForce(Number.MAX_SAFE_INTEGER).catch((error: unknown) => error);
-  await waits;
   await Promise.all(cluster.nodes.map((node) => node.stop()));
   expect(await unforced).toMatchObject({ code: "closed" });
   const codes: string[] = [];
