@@ -27,6 +27,8 @@ export interface Given {
 export interface Line {
   readonly state: ShardState;
   readonly waiting: Given[];
+  /** Grows whenever appends fail. */
+  failures: number;
   /** Whether an append at or below the head is a repeated one. */
   isRepeat(append: Append): Promise<boolean>;
 }
@@ -298,5 +300,6 @@ function notAbove(append: Append, head: number): StoreError {
 
 /** Fails these and all that were given after them. */
 export function failAll(line: Line, given: readonly Given[], error: StoreError): void {
+  line.failures++;
   for (const { reject } of [...given, ...line.waiting.splice(0)]) reject(error);
 }

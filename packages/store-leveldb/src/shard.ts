@@ -39,6 +39,7 @@ export class Shard implements ShardStore, Line {
   readonly epoch: number;
   readonly state: ShardState;
   readonly waiting: Line["waiting"] = [];
+  failures = 0;
   readonly #parts: ShardParts;
   /** Settles with the last append given. */
   #last: Promise<unknown> = Promise.resolve();

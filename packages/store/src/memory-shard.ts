@@ -148,6 +148,7 @@ export class MemoryShard implements ShardStore {
   #waiting: Waiting[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
+  failures = 0;
 
   constructor(disk: MemoryShardDisk, shard: number, epoch: number) {
     this.#disk = disk;
@@ -183,6 +184,7 @@ export class MemoryShard implements ShardStore {
         next.resolve();
       } catch (error) {
         const failure = error as StoreError;
+        this.failures++;
         for (const failed of [next, ...this.#waiting.splice(0)]) failed.reject(failure);
       }
     }

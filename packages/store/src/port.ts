@@ -178,6 +178,11 @@ export interface ShardStore {
    * A repeated append (the same first offset and content after an error) is accepted as done.
    */
   append(append: Append): Promise<void>;
+  /**
+   * Grows whenever appends fail, before their promises reject: who gives another one in between can
+   * know that it is not among those that fail with them.
+   */
+  readonly failures: number;
   /** Throws `invalid` for limits below 1. A queue that isn't there is an empty queue. */
   read(queues: readonly QueuePosition[], limits: ReadLimits): Promise<ReadResult>;
   /**

@@ -19,6 +19,21 @@ export function answer(entry: Entry, hasReceipt: HasReceipt): void {
   release(entry);
 }
 
+/** What has failed waits for nobody's acknowledgement: its answer says that it need not come again. */
+export function answerFailed(entry: Entry): void {
+  const { origin, batch, indexes, epoch, failure, fates, sender } = entry;
+  if (failure === 0 || origin.closed || entry.released) return;
+  const answered = (entry.answered ??= []);
+  for (let i = 0; i < indexes.length; i++) {
+    const fate = fates[i];
+    const hasFailed = fate === STORED || (fate === PASSES && sender !== undefined);
+    const index = indexes[i] as number;
+    if (!hasFailed || isAnswered(entry, i, index)) continue;
+    answered[i] = true;
+    origin.answered(batch, index, failure, epoch);
+  }
+}
+
 /**
  * The entry waits too long. A message with a receipt may be stored already, and its sender would
  * take an error for the opposite: it stays open until the backend has answered, unless the backend

@@ -2,7 +2,7 @@ import type { Offset, PublishBatch, Records } from "@canopy/store";
 import type { Draft } from "./draft.ts";
 import type { GatewayLink, Origin } from "./link.ts";
 import type { Match } from "./match.ts";
-import type { Sender } from "./sender.ts";
+import type { Run, Sender } from "./sender.ts";
 
 /** Needs no disk, but may not overtake what does. */
 export const PASSES = 0;
@@ -35,9 +35,9 @@ export class Entry {
   readonly batch: PublishBatch;
   /** When it was given, on the monotonic clock. */
   readonly since: number;
-  /** Undefined for who never gives a batch again; and how often it had resumed. */
+  /** Undefined for who never gives a batch again. */
   readonly sender: Sender | undefined;
-  readonly run: number;
+  readonly run: Run | undefined;
   /** Under which it is decided. */
   epoch: number;
   /** The batch's, or a copy once the batch is released before the disk has answered. */
@@ -81,7 +81,7 @@ export class Entry {
     this.records = batch.records;
     this.since = since;
     this.sender = sender;
-    this.run = sender?.run ?? 0;
+    this.run = sender?.run;
     this.epoch = epoch;
   }
 
@@ -110,7 +110,7 @@ export class Entry {
     this.failure = failure;
     if (this.sender === undefined) return;
     if (this.submitted) this.sender.settled(this.batch.seq);
-    if (failure !== 0 && !this.isSuperseded) this.sender.stop(this.batch.seq);
+    if (failure !== 0) this.sender.failed(this.batch.seq, this.run as Run);
   }
 
   /** What it has not answered is not answered here any more: the batch has been, or will be, given again. */

@@ -51,6 +51,8 @@ export class Owner {
   #assigned = 0;
   #epoch = 0;
   #counter = 0;
+  /** Of the store's failures, those that everybody who gave something has heard of. */
+  #failures = 0;
 
   constructor(parts: OwnerParts) {
     this.shard = parts.shard;
@@ -130,6 +132,7 @@ export class Owner {
     }
     this.#isAsking = false;
     this.#epoch = epoch;
+    this.#failures = this.#store.failures;
     this.#counter = 0;
     this.#isOpen = true;
   }
@@ -152,9 +155,19 @@ export class Owner {
     return true;
   }
 
+  /** Appends have failed, and not everybody who gave one has been told. */
+  get isFailing(): boolean {
+    return this.#store !== undefined && this.#store.failures !== this.#failures;
+  }
+
   /** An append failed: is this opening of the shard still good for anything? */
   failed(store: ShardStore, error: unknown): void {
     if (store !== this.#store) return;
+    const { failures } = store;
+    // Others that failed with it are told before this runs.
+    queueMicrotask(() => {
+      if (store === this.#store) this.#failures = failures;
+    });
     this.#report(error, "an append failed");
     if (isLost(error)) this.#isOpen = false;
   }

@@ -112,6 +112,11 @@ export class Pipeline {
       return;
     }
     const { sender, batch, origin } = entry;
+    if (sender !== undefined && owner.isFailing) {
+      // One before it may have failed, and nothing of a sender is stored behind what is not.
+      entry.settle(UNSPECIFIED_ERROR);
+      return;
+    }
     entry.first = first;
     entry.submitted = true;
     entry.epoch = store.epoch;

@@ -1,5 +1,5 @@
 import type { Logger } from "@canopy/base";
-import type { RetainedMessage } from "@canopy/store";
+import type { Append, RetainedMessage, ShardStore } from "@canopy/store";
 import type { ExpiringRetained } from "./expiring.ts";
 import type { Retained } from "./retained.ts";
 import type { Shard } from "./shard.ts";
@@ -56,6 +56,15 @@ export class RetainedPurge {
     this.#isSwept = page.next === undefined;
   }
 
+  async #append(store: ShardStore, retained: Append["retained"]): Promise<void> {
+    try {
+      await store.append({ ...EMPTY_APPEND, retained });
+    } catch (error) {
+      this.#shard.owner.failed(store, error);
+      throw error;
+    }
+  }
+
   async #remove(topics: readonly string[], wall: number): Promise<void> {
     const { owner, changes, expiring } = this.#shard;
     // A value that is set meanwhile must stay.
@@ -67,7 +76,7 @@ export class RetainedPurge {
         .filter((value) => value !== undefined && !changed.has(value.topic))
         .filter((value) => this.#retained.isExpired(value as RetainedMessage))
         .map((value) => ({ topic: (value as RetainedMessage).topic, index: -1 }));
-      if (retained.length > 0) await store.append({ ...EMPTY_APPEND, retained });
+      if (retained.length > 0) await this.#append(store, retained);
     } catch (error) {
       for (const topic of topics) expiring.set(topic, wall + RETRY_AFTER);
       throw error;

@@ -18,6 +18,34 @@ export function gatewayOf(sender: string): number {
   return sender.startsWith(GATEWAY) ? Number(sender.slice(GATEWAY.length)) : 0;
 }
 
+/** What a gateway gives from one resuming to the next. */
+export class Run {
+  /** What it resumed to. */
+  readonly epoch: number;
+  /** Number of its first batch. */
+  readonly first: number;
+  /** Above this number nothing is taken: that, or the next one, is not stored. */
+  #stoppedAt = Number.POSITIVE_INFINITY;
+
+  constructor(epoch: number, first: number) {
+    this.epoch = epoch;
+    this.first = first;
+  }
+
+  stop(seq: number): void {
+    if (seq < this.#stoppedAt) this.#stoppedAt = seq;
+  }
+
+  get isStopped(): boolean {
+    return this.#stoppedAt !== Number.POSITIVE_INFINITY;
+  }
+
+  /** It comes behind one that has failed. */
+  isAfterError(seq: number): boolean {
+    return seq > this.#stoppedAt;
+  }
+}
+
 /**
  * What a gateway has given to one shard, as far as that matters for giving it again. Its messages of
  * QoS ≥ 1 leave in their order, so that whoever receives them can drop what comes a second time. For
@@ -27,16 +55,12 @@ export function gatewayOf(sender: string): number {
 export class Sender {
   readonly gateway: number;
   readonly name: string;
-  /** How often it has resumed: what it gave before the last time is not answered any more. */
-  run = 0;
-  /** What it resumed to. */
-  epoch = 0;
+  /** What was given in earlier ones is not answered any more. */
+  run: Run = new Run(0, 0);
   /** The number that has to come next. */
   next = 0;
   /** The last entry of the pipeline with a message of QoS ≥ 1 of it. */
   lastEntry = 0;
-  /** A batch of this run that was answered with an error; what follows is not taken. */
-  #stoppedAt = Number.POSITIVE_INFINITY;
   /** Batches up to here are stored, or were given to the backend. */
   #taken = 0;
   /** Those that are on their way to the backend, ascending. */
@@ -47,11 +71,13 @@ export class Sender {
     this.name = senderName(gateway);
   }
 
+  get epoch(): number {
+    return this.run.epoch;
+  }
+
   resume(epoch: number, seq: number): void {
-    this.run++;
-    this.epoch = epoch;
+    this.run = new Run(epoch, seq);
     this.next = seq;
-    this.#stoppedAt = Number.POSITIVE_INFINITY;
   }
 
   /** The shard is open under the epoch that was resumed to. */
@@ -78,17 +104,9 @@ export class Sender {
     this.#underWay.delete(seq);
   }
 
-  /** Nothing above this number is taken in this run. */
-  stop(seq: number): void {
-    if (seq < this.#stoppedAt) this.#stoppedAt = seq;
-  }
-
-  /** It comes behind one that has failed. */
-  isAfterError(seq: number): boolean {
-    return seq > this.#stoppedAt;
-  }
-
-  get isStopped(): boolean {
-    return this.#stoppedAt !== Number.POSITIVE_INFINITY;
+  /** It is not stored. Where it was given again meanwhile, it was believed to be. */
+  failed(seq: number, run: Run): void {
+    run.stop(seq);
+    if (run !== this.run && this.run.first <= seq) this.run.stop(seq - 1);
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock, Logger, Timers } from "@canopy/base";
 import { type NotTaken, type PublishBatch, type Records, type Store } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
-import { answer, giveUp, handBack, successOf } from "./answers.ts";
+import { answer, answerFailed, giveUp, handBack, successOf } from "./answers.ts";
 import { AGAIN, Entry, type Given, OVERHEAD, REPEATED } from "./entry.ts";
 import { ExpiringRetained } from "./expiring.ts";
 import { Held } from "./held.ts";
@@ -102,7 +102,7 @@ export class Shard {
       waitTimeout,
       maxBytes: parts.maxUnsettledBytes,
       giveUp: (given) => {
-        given.sender?.stop(given.batch.seq - 1);
+        given.sender?.run.stop(given.batch.seq - 1);
         this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
       },
     });
@@ -218,7 +218,7 @@ export class Shard {
     } else {
       const refusal = this.#refusalOf(sender, batch);
       if (refusal !== undefined) {
-        sender.stop(batch.seq - 1);
+        sender.run.stop(batch.seq - 1);
         this.#decline({ origin, batch, sender }, refusal, UNSPECIFIED_ERROR);
         return;
       }
@@ -231,7 +231,7 @@ export class Shard {
 
   #wait(given: Given): void {
     if (!this.#isOver(given.sender) && this.#waiting.add(given)) return;
-    given.sender?.stop(given.batch.seq - 1);
+    given.sender?.run.stop(given.batch.seq - 1);
     this.#decline(given, "not-owner", QUOTA_EXCEEDED);
   }
 
@@ -245,7 +245,7 @@ export class Shard {
 
   #refusalOf(sender: Sender, { seq }: PublishBatch): NotTaken | undefined {
     if (!this.#parts.valid()) return "not-owner";
-    if (sender.isStopped) return "after-error";
+    if (sender.run.isStopped) return "after-error";
     return seq === sender.next ? undefined : "gap";
   }
 
@@ -394,7 +394,7 @@ export class Shard {
   #refuseAll({ origin, batch, sender }: Given): void {
     const { subscribers, pusher, counters } = this.#parts;
     const { records } = batch;
-    sender?.stop(batch.seq);
+    sender?.run.stop(batch.seq);
     for (let i = 0; i < records.count; i++) {
       if (isTakenOut(records, i) || qosAt(records, i) !== 0) continue;
       const match = subscribers.match(records.topics[i] as Topic, this.pipeline.latest);
@@ -436,21 +436,25 @@ export class Shard {
     else this.#hold(entry, links);
   }
 
-  /** False for what is not sent now, as something before it, or itself, was not stored and will come again. */
+  /**
+   * False for what is not sent now, as something before it, or itself, was not stored and will come
+   * again. What nobody waits for any more is sent all the same: what is behind it may be, and it would
+   * be too late then when it comes again.
+   */
   #isInTurn(entry: Entry): boolean {
-    const { sender, draft, batch } = entry;
+    const { sender, run, draft, batch } = entry;
     if (sender === undefined || draft !== undefined) return true;
-    if (entry.isSuperseded || entry.released) return false;
     const { known } = this.owner;
     const isMissing =
       entry.fates[0] === AGAIN && (known === undefined || sender.storedIn(known) < batch.seq);
-    if (!isMissing && !sender.isAfterError(batch.seq)) return true;
-    sender.stop(batch.seq - 1);
+    if (!isMissing && run?.isAfterError(batch.seq) !== true) return true;
+    run?.stop(batch.seq - 1);
     handBack(entry, "after-error");
     return false;
   }
 
   #hold(entry: Entry, links: readonly GatewayLink[]): void {
+    answerFailed(entry);
     if (!entry.released && !entry.origin.closed) this.#held.hold(entry, links);
   }
 
@@ -461,7 +465,7 @@ export class Shard {
   }
 
   #handBack(entry: Entry, reason: NotTaken): void {
-    entry.sender?.stop(entry.batch.seq - 1);
+    entry.run?.stop(entry.batch.seq - 1);
     handBack(entry, reason);
   }
 

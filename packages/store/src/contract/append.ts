@@ -91,6 +91,15 @@ export function appendTests(makeHarness: MakeHarness): void {
     expect(await bodies(shard, "q")).toEqual(["a", "again"]);
   });
 
+  test("failures grow before the promises of what failed reject", async () => {
+    const shard = await bench().shard();
+    const { failures } = shard;
+    await shard.append(appendOf(firstOf(shard), [{ body: "a" }]));
+    expect(shard.failures).toBe(failures);
+    const bad = shard.append({ ...appendOf(firstOf(shard), [{ body: "b" }]), expiries: [] });
+    expect(await bad.catch(() => shard.failures)).toBeGreaterThan(failures);
+  });
+
   test("offsets may leave gaps, never go back", async () => {
     const shard = await bench().shard();
     const first = firstOf(shard);
