@@ -59,6 +59,14 @@ describe("a call", () => {
     expect(done()).toBe(undefined);
   });
 
+  test("is not left behind by an owner that comes in the same moment", async () => {
+    const world = new World([0, 1]);
+    const done = watch(world.shards.forget(0, 7, 8));
+    world.place(0, 1, 2);
+    await settled();
+    expect(done()).toBe(undefined);
+  });
+
   test("goes to the next owner where the present one has gone without an answer", async () => {
     const world = new World([1, 2]);
     world.store(1).answer = () => new Promise(() => {});

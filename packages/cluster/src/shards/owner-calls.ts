@@ -34,6 +34,8 @@ interface Waiter {
 export class OwnerCalls {
   readonly #parts: OwnerCallsParts;
   readonly #waiters = new Set<Waiter>();
+  /** Grows with whatever may let another attempt succeed. */
+  #changes = 0;
 
   constructor(parts: OwnerCallsParts) {
     this.#parts = parts;
@@ -41,10 +43,12 @@ export class OwnerCalls {
 
   /** The shard has another owner, epoch, or none. */
   moved(shard: number): void {
+    this.#changes++;
     for (const waiter of this.#waiters) if (waiter.shards.includes(shard)) waiter.wake();
   }
 
   connected(store: number): void {
+    this.#changes++;
     const { view } = this.#parts;
     for (const { isCall, shards, wake } of this.#waiters) {
       if (!isCall && shards.some((shard) => view.place(shard).owner === store)) wake();
@@ -70,12 +74,15 @@ export class OwnerCalls {
     const values: T[] = [];
     let left = shards;
     for (;;) {
+      const changes = this.#changes;
       const round = await this.#round(left, until, call);
       values.push(...round.values);
       left = round.left;
       if (left.length === 0) return values;
       if (this.#parts.clock.now() >= until) throw unavailable(left, round.error);
-      if (round.pause !== undefined) await this.#pause(left, Math.min(until, round.pause));
+      // what has happened since it was looked wakes nobody any more
+      if (round.pause === undefined || this.#changes !== changes) continue;
+      await this.#pause(left, Math.min(until, round.pause));
     }
   }
 

@@ -20,3 +20,13 @@ export function shardsContract(name: string, makeHarness: MakeShardsHarness): vo
     });
   });
 }
+
+/**
+ * The part of it that also holds for what gives batches again by itself: who calls that need not know
+ * which process owns a shard.
+ */
+export function routedShardsContract(name: string, makeHarness: MakeShardsHarness): void {
+  describe(`${name}: the Shards contract, but for owners`, () => {
+    publishingTests(makeHarness);
+  });
+}

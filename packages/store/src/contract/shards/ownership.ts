@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { OFFSETS_PER_EPOCH } from "../../port.ts";
 import { STORED_BEFORE } from "../../shards.ts";
 import { outcome } from "../harness.ts";
 import {
@@ -91,6 +92,17 @@ export function ownershipTests(makeHarness: MakeShardsHarness): void {
     expect(await outcome(one.shards.settleDurably(`$share/g/${TOPIC}`, shard, 1))).toBe(
       "not-owner",
     );
+  });
+
+  test("heads are those of the shards that the process owns", async () => {
+    const { harness, shard } = bench();
+    await harness.own(shard, EPOCH, 1);
+    const one = await bench().attach(ONE);
+    const heads = await one.subscribe(false, "#");
+    expect(heads).toHaveLength(harness.shards);
+    for (const [i, head] of heads.entries()) {
+      expect(head).toBe(i === shard ? EPOCH * OFFSETS_PER_EPOCH : 0);
+    }
   });
 
   test("batches to an epoch that is not known yet wait for it", async () => {

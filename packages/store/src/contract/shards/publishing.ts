@@ -125,17 +125,6 @@ export function publishingTests(makeHarness: MakeShardsHarness): void {
     await comes(() => expect(one.answers).toEqual(["1.0 00", "2.0 00"]));
   });
 
-  test("heads are those of the shards that the process owns", async () => {
-    const { harness, shard } = bench();
-    await harness.own(shard, EPOCH, 1);
-    const one = await bench().attach(ONE);
-    const heads = await one.subscribe(false, "#");
-    expect(heads).toHaveLength(harness.shards);
-    for (const [i, head] of heads.entries()) {
-      expect(head).toBe(i === shard ? EPOCH * OFFSETS_PER_EPOCH : 0);
-    }
-  });
-
   test("retained values come by shard, with the owner's epoch, as long as they are the same", async () => {
     await bench().ownAll();
     const { shard, neighbour } = bench();
