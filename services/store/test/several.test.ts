@@ -105,7 +105,7 @@ describe("an owner that goes", () => {
     expect(peer.codes()).toEqual([0, 0]);
     expect(peer.payloads()).toEqual(["1", "2"]);
     expect(await stored()).toEqual(["1", "2"]);
-    expect(await shards.receipts(7)).toEqual([{ shard, key: 9 }]);
+    expect(await shards.receipts(7, [shard])).toEqual([{ shard, key: 9 }]);
   });
 
   test("what its clients want meanwhile waits for the next one", async () => {
