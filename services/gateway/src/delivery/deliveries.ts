@@ -21,14 +21,20 @@ interface Changes {
   readonly assigned: Prepared[];
 }
 
+/** What one session group is to commit. */
+interface Group {
+  changes: Map<Client, Changes>;
+  committing: readonly Changes[];
+}
+
 /**
- * Deliveries of durable sessions at QoS 2, and of retained values: packet identifiers, PUBREC and PUBCOMP are committed to the
- * session state, all that came in a turn by one command, before what follows from them leaves.
+ * Deliveries of durable sessions at QoS 2, and of retained values: packet identifiers, PUBREC and PUBCOMP
+ * are committed to the session state, all of a group that came in a turn by one command, before what
+ * follows from them leaves.
  */
 export class Deliveries {
   readonly #gateway: Gateway;
-  #changes = new Map<Client, Changes>();
-  #committing: readonly Changes[] = [];
+  readonly #groups = new Map<number, Group>();
   #settled: (() => void)[] = [];
 
   constructor(gateway: Gateway) {
@@ -49,38 +55,44 @@ export class Deliveries {
 
   /** Settles when everything noted for this client has been committed. */
   async idle(client: Client): Promise<void> {
-    while (this.#changes.has(client) || this.#committing.some((c) => c.client === client)) {
+    const group = this.#groupOf(client);
+    while (group.changes.has(client) || group.committing.some((c) => c.client === client)) {
       // oxlint-disable-next-line no-loop-func
       await new Promise<void>((resolve) => this.#settled.push(resolve));
     }
   }
 
-  /** At the end of a turn. One command at a time: what comes meanwhile goes with the next. */
+  /** At the end of a turn. */
   flush(): void {
-    if (this.#committing.length > 0 || this.#changes.size === 0) return;
-    const changes = [...this.#changes.values()];
-    this.#changes = new Map();
-    this.#committing = changes;
-    this.#commit(changes);
+    for (const group of this.#groups.values()) this.#flush(group);
   }
 
-  #commit(changes: readonly Changes[]): void {
+  /** One command at a time: what comes meanwhile goes with the next. */
+  #flush(group: Group): void {
+    if (group.committing.length > 0 || group.changes.size === 0) return;
+    const changes = [...group.changes.values()];
+    group.changes = new Map();
+    group.committing = changes;
+    this.#commit(group, changes);
+  }
+
+  #commit(group: Group, changes: readonly Changes[]): void {
     this.#gateway.sessions.deliveries(changes.map(toCommand)).then(
       () => {
-        this.#committing = [];
+        group.committing = [];
         for (const change of changes) this.#committed(change);
         for (const resolve of this.#settled.splice(0)) resolve();
-        this.flush();
+        this.#flush(group);
       },
       (error: unknown) => {
         if (error instanceof SessionError && error.code === "closed") {
-          this.#committing = [];
+          group.committing = [];
           for (const resolve of this.#settled.splice(0)) resolve();
-          this.flush();
+          this.#flush(group);
           return;
         }
         this.#gateway.logger.warn({ error }, "committing deliveries failed; trying again");
-        this.#gateway.later(RETRY, () => this.#commit(changes));
+        this.#gateway.later(RETRY, () => this.#commit(group, changes));
       },
     );
   }
@@ -104,13 +116,24 @@ export class Deliveries {
   }
 
   #of(client: Client): Changes {
-    let changes = this.#changes.get(client);
+    const group = this.#groupOf(client);
+    let changes = group.changes.get(client);
     if (changes === undefined) {
       changes = { client, completed: [], received: [], assigned: [] };
-      this.#changes.set(client, changes);
+      group.changes.set(client, changes);
       this.#gateway.schedule();
     }
     return changes;
+  }
+
+  #groupOf({ incarnation }: Client): Group {
+    const number = this.#gateway.sessions.groupOf?.(incarnation) ?? 0;
+    let group = this.#groups.get(number);
+    if (group === undefined) {
+      group = { changes: new Map(), committing: [] };
+      this.#groups.set(number, group);
+    }
+    return group;
   }
 }
 

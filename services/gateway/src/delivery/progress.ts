@@ -3,8 +3,45 @@ import { type DoneRanges, type Progress, SessionError } from "@canopy/session";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 
-/** How far durable sessions have come, flushed for all of them in one command every so often. */
+/** How far durable sessions have come, flushed for all of a session group in one command every so often. */
 export class ProgressFlush {
+  readonly #gateway: Gateway;
+  readonly #interval: number;
+  readonly #groups = new Map<number, GroupProgress>();
+  #stopped = false;
+
+  constructor(gateway: Gateway, interval: number) {
+    this.#gateway = gateway;
+    this.#interval = interval;
+  }
+
+  changed(client: Client): void {
+    if (!this.#stopped) this.#groupOf(client).changed(client);
+  }
+
+  /** The client's release says it all. */
+  forget(client: Client): void {
+    this.#groupOf(client).forget(client);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const group of this.#groups.values()) group.stop();
+  }
+
+  #groupOf({ incarnation }: Client): GroupProgress {
+    const number = this.#gateway.sessions.groupOf?.(incarnation) ?? 0;
+    let group = this.#groups.get(number);
+    if (group === undefined) {
+      group = new GroupProgress(this.#gateway, this.#interval);
+      this.#groups.set(number, group);
+    }
+    return group;
+  }
+}
+
+/** The same of one group. */
+class GroupProgress {
   readonly #gateway: Gateway;
   readonly #interval: number;
   readonly #dirty = new Set<Client>();
@@ -22,7 +59,6 @@ export class ProgressFlush {
     if (this.#timer === undefined && !this.#flushing && !this.#stopped) this.#arm();
   }
 
-  /** The client's release says it all. */
   forget(client: Client): void {
     this.#dirty.delete(client);
   }
