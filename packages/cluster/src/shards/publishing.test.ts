@@ -146,7 +146,7 @@ describe("without an owner that can be reached", () => {
     expect(world.store(1).news()).toContain("batch 0/1: 1");
   });
 
-  test("[MQTT-4.3.3-10] QoS 2 that may be stored is never refused, not by the next owner either", () => {
+  test("QoS 2 that may be stored is never refused, not by the next owner either", () => {
     const world = new World([1, 2]);
     world.publish(0, { 1: 2 }, true);
     world.place(0, 2, 2);
