@@ -1,4 +1,5 @@
 import { flags } from "./flags.ts";
+import { roles } from "./roles.ts";
 import { type Setting, settings } from "./settings.ts";
 
 const introduction = `# Configuration
@@ -50,6 +51,10 @@ The \`--listen\` flags together replace the listeners from other places.
 counts in seconds is a number of seconds or such a text. **Sizes** are numbers of bytes, or texts such
 as \`64KiB\`, \`1MiB\`, \`1GiB\`.
 
+**Which process uses a setting** stands beside it: the \`standalone\` broker, or a \`gateway\`, a \`session\`
+node or a \`store\` process of a cluster. One file or environment may serve all of them, and each warns of
+what it has no use for; a flag that it has no use for is an error.
+
 A listener that other machines can reach needs \`auth.passwordFile\` or
 \`auth.anonymous: true\`; otherwise the broker does not start.
 `;
@@ -60,9 +65,11 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
 }
 
-function describe({ key, shownDefault, unit, allowed, description, variable }: Setting): string[] {
+function describe({ key, shownDefault, unit, allowed, ...setting }: Setting): string[] {
+  const { description, variable, roles: users } = setting;
   const preset = shownDefault === undefined ? "" : `\`${shownDefault}\``;
-  return [`\`${key}\``, preset, unit ?? "", allowed, `${description} \`${variable}\``];
+  const used = users.length === roles.length ? "all" : users.join(", ");
+  return [`\`${key}\``, preset, unit ?? "", allowed, used, `${description} \`${variable}\``];
 }
 
 function sectionOf(key: string): string {
@@ -79,7 +86,7 @@ export function documentation(): string {
     const rows = settings.filter(({ key }) => sectionOf(key) === section).map(describe);
     const title = section === "" ? "Listeners and data" : section;
     text += `\n## ${title}\n\n`;
-    text += table(["key", "default", "unit", "allowed", "meaning, variable"], rows);
+    text += table(["key", "default", "unit", "allowed", "used by", "meaning, variable"], rows);
   }
   return text;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { helpText, requestedAction } from "./flags.ts";
+import { roles } from "./roles.ts";
 import { settingKeys } from "./settings.ts";
 
 test.each([
@@ -12,6 +13,12 @@ test.each([
   expect(requestedAction(argv)).toBe(action);
 });
 
-test("the help names every setting", () => {
-  for (const key of settingKeys) expect(helpText()).toContain(`  ${key}`);
+test("the help of each kind of process names its settings", () => {
+  const texts = roles.map((role) => helpText(role));
+  for (const key of settingKeys) {
+    const isNamed = new RegExp(`\\n  ${key.replaceAll(".", "\\.")}( |\\n)`);
+    expect(texts.filter((text) => isNamed.test(text))).not.toEqual([]);
+  }
+  expect(helpText("store")).not.toContain("--listen");
+  expect(helpText("standalone")).not.toContain("cluster.nodes");
 });

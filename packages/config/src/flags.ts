@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "./error.ts";
 import { suggestion } from "./nearest.ts";
+import type { Role } from "./roles.ts";
 import { findSetting, settings } from "./settings.ts";
 import { type GivenValues, give } from "./source.ts";
 
@@ -89,17 +90,30 @@ export function requestedAction(argv: readonly string[]): "run" | "help" | "vers
   return argv.includes("--version") ? "version" : "run";
 }
 
+const titles: Readonly<Record<Role, string>> = {
+  standalone: "Canopy, an MQTT broker.",
+  gateway: "A gateway of Canopy: MQTT clients connect to it.",
+  session:
+    "A session node of Canopy: a voter of the groups that keep sessions and the cluster's plan.",
+  store: "A store process of Canopy: it keeps messages.",
+};
+
 /** The text for --help. */
-export function helpText(): string {
-  const flagLines = flags.map(({ name, value = "", description }) => {
+export function helpText(role: Role = "standalone"): string {
+  const used = settings.filter(({ roles }) => roles.includes(role));
+  const isUsed = (name: string) => {
+    return findSetting(name) === undefined || used.some(({ key }) => key === name);
+  };
+  const shown = flags.filter(({ name }) => isUsed(name));
+  const flagLines = shown.map(({ name, value = "", description }) => {
     return `  ${`--${name} ${value}`.padEnd(18)} ${description}`;
   });
-  const width = Math.max(...settings.map(({ key }) => key.length));
-  const settingLines = settings.map(({ key, shownDefault = "" }) =>
+  const width = Math.max(...used.map(({ key }) => key.length));
+  const settingLines = used.map(({ key, shownDefault = "" }) =>
     `  ${key.padEnd(width)}  ${shownDefault}`.trimEnd(),
   );
   return [
-    "Canopy, an MQTT broker.",
+    titles[role],
     "",
     ...flagLines,
     "",

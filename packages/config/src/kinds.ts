@@ -4,6 +4,16 @@
  * the documentation and an error message say about it.
  */
 import { z } from "zod";
+import {
+  type Endpoint,
+  endpointForms,
+  isNodeName,
+  type NodeAddress,
+  nodeForms,
+  parseEndpoint,
+  parseNode,
+  parseTarget,
+} from "./endpoint.ts";
 import { type ListenAddress, listenForms, parseListenAddress } from "./listen.ts";
 import {
   parseDuration,
@@ -82,6 +92,14 @@ export function count(unit: string | undefined, options: NumberOptions) {
     { parse: parseNumber, show: String, unit, form: "a whole number" },
     options,
   );
+}
+
+/** Without a default of its own: what it is then follows from other settings. */
+export function optionalCount(unit: string | undefined, options: Omit<NumberOptions, "default">) {
+  const kind = { parse: parseNumber, show: String, unit, form: "a whole number" };
+  return numberSchema(kind, options)
+    .optional()
+    .register(settingMeta, { ...numberMeta(kind, options), shownDefault: undefined });
 }
 
 export function duration(options: NumberOptions) {
@@ -191,12 +209,17 @@ export function optionalFile(options: { description: string }) {
   });
 }
 
-const listenAddress = z.string().transform((text, context): ListenAddress => {
-  const address = parseListenAddress(text);
-  if (typeof address !== "string") return address;
-  context.addIssue({ code: "custom", message: address, input: text });
-  return z.NEVER;
-});
+/** By a parser that gives what was read, or says what is wrong with it. */
+function parsed<T extends object>(parse: (text: string) => T | string) {
+  return z.string().transform((text, context): T => {
+    const value = parse(text);
+    if (typeof value !== "string") return value;
+    context.addIssue({ code: "custom", message: value, input: text });
+    return z.NEVER;
+  });
+}
+
+const listenAddress = parsed<ListenAddress>(parseListenAddress);
 
 function splitList(raw: unknown): unknown {
   return typeof raw === "string" ? raw.split(",").map((part) => part.trim()) : raw;
@@ -231,5 +254,56 @@ export function choicesByName<const Value extends string>(
       form: undefined,
       shownDefault: undefined,
       isMap: true,
+    });
+}
+
+const plainMeta = { unit: undefined, form: undefined, isMap: false };
+
+/** Where this process serves others. */
+export function endpoint(options: { default: string; description: string }) {
+  return parsed<Endpoint>(parseEndpoint)
+    .prefault(options.default)
+    .register(settingMeta, {
+      ...plainMeta,
+      description: options.description,
+      allowed: endpointForms,
+      shownDefault: options.default,
+    });
+}
+
+/** Where somebody can be reached. */
+export function optionalTarget(options: { description: string }) {
+  return parsed<Endpoint>(parseTarget)
+    .optional()
+    .register(settingMeta, {
+      ...plainMeta,
+      description: options.description,
+      allowed: endpointForms,
+      shownDefault: undefined,
+    });
+}
+
+export function optionalNodes(options: { description: string }) {
+  return z
+    .preprocess(splitList, z.array(parsed<NodeAddress>(parseNode)).min(1))
+    .optional()
+    .register(settingMeta, {
+      ...plainMeta,
+      description: options.description,
+      allowed: nodeForms,
+      shownDefault: undefined,
+    });
+}
+
+export function optionalName(options: { description: string }) {
+  return z
+    .string()
+    .refine(isNodeName)
+    .optional()
+    .register(settingMeta, {
+      ...plainMeta,
+      description: options.description,
+      allowed: "letters, digits, and - . _ between them, at most 63",
+      shownDefault: undefined,
     });
 }

@@ -19,7 +19,7 @@ const hostName =
   /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
 
 /** The host, or undefined if it is none. "1.2.3" and "300.1.1.1" are no addresses and no names. */
-function parseHost(text: string): string | undefined {
+export function parseHost(text: string): string | undefined {
   if (text.startsWith("[")) {
     const inner = text.slice(1, -1);
     return text.endsWith("]") && isIPv6(inner) ? inner : undefined;

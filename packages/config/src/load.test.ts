@@ -2,22 +2,24 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "./error.ts";
 import { type ConfigSources, loadConfig } from "./load.ts";
+import type { Role } from "./roles.ts";
 import { findSetting, settings } from "./settings.ts";
 
 interface Given {
   readonly argv?: readonly string[];
   readonly env?: Record<string, string>;
   readonly file?: string;
+  readonly role?: Role;
 }
 
 /** Loads with the file, if there is one, at canopy.yaml. */
-function load({ argv = [], env = {}, file }: Given = {}) {
+function load({ argv = [], env = {}, file, role = "standalone" }: Given = {}) {
   const readFile: ConfigSources["readFile"] = (path) => {
     if (file === undefined || path !== "canopy.yaml") throw new Error("ENOENT");
     return file;
   };
   const args = file === undefined ? argv : ["--config", "canopy.yaml", ...argv];
-  return loadConfig({ argv: args, env, readFile });
+  return loadConfig({ argv: args, env, readFile, role });
 }
 
 function problem(given: Given): string {
@@ -222,13 +224,17 @@ test("two listeners cannot have one port, unless the system chooses", () => {
 });
 
 test("every setting can be set by its variable and by --set, with the same effect", () => {
-  for (const { key, variable, shownDefault } of settings) {
+  const file = "cluster: { nodes: [localhost:7400] }";
+  for (const { key, variable, shownDefault, roles } of settings) {
     if (shownDefault === undefined) continue;
-    const byVariable = load({ env: { [variable]: shownDefault } });
-    const byFlag = load({ argv: ["--set", `${key}=${shownDefault}`] });
-    expect(byVariable.config).toEqual(load().config);
-    expect(byFlag.config).toEqual(load().config);
-    expect(byVariable.origins.get(key)).toBe(variable);
+    for (const role of roles) {
+      const given = role === "standalone" ? { role } : { role, file };
+      const byVariable = load({ ...given, env: { [variable]: shownDefault } });
+      const byFlag = load({ ...given, argv: ["--set", `${key}=${shownDefault}`] });
+      expect(byVariable.config).toEqual(load(given).config);
+      expect(byFlag.config).toEqual(load(given).config);
+      expect(byVariable.origins.get(key)).toBe(variable);
+    }
   }
 });
 

@@ -1,9 +1,11 @@
 import { parseDocument } from "yaml";
 import type { z } from "zod";
+import { checkCluster } from "./cluster.ts";
 import { type Environment, fileVariable, giveEnvironment } from "./environment.ts";
 import { ConfigError, quote } from "./error.ts";
 import { configFile, giveFlags } from "./flags.ts";
 import { isLoopback } from "./listen.ts";
+import { type Role, roleNames } from "./roles.ts";
 import { type Config, type Settings, schema } from "./schema.ts";
 import { findSetting, settings } from "./settings.ts";
 import { type GivenValues, giveTable } from "./source.ts";
@@ -14,6 +16,10 @@ export interface ConfigSources {
   readonly env: Environment;
   /** Returns a file's text or throws; the only way to anything outside. */
   readonly readFile: (path: string) => string;
+  /** What is started; the standalone broker if it is not said. */
+  readonly role?: Role;
+  /** The machine's name. */
+  readonly hostname?: string;
 }
 
 export interface LoadedConfig {
@@ -105,24 +111,58 @@ function checkPlaces({ listen }: Settings): void {
   if (twice !== undefined) throw new ConfigError(`listen: two listeners want ${twice}`, "listen");
 }
 
+const flagOrigins: ReadonlySet<string> = new Set(["--set", "--data", "--listen"]);
+
+/**
+ * Of settings that this kind of process does not use. A flag is meant for this process alone, so it is
+ * an error; a file and an environment may be those of the whole cluster, so it is a warning.
+ */
+function unused(values: GivenValues, role: Role): string[] {
+  const warnings: string[] = [];
+  for (const [key, { origin }] of values) {
+    const allowed = findSetting(key)?.roles ?? [];
+    if (allowed.includes(role)) continue;
+    const users = allowed.map((one) => roleNames[one]).join(", ");
+    const problem = `${key} (${origin}) has no effect on ${roleNames[role]}: it is for ${users}`;
+    if (flagOrigins.has(origin)) throw new ConfigError(problem, key);
+    warnings.push(problem);
+  }
+  return warnings;
+}
+
+const SHARDS = 4;
+const CLUSTER_SHARDS = 16;
+
 /**
  * The configuration from all sources, checked: defaults, then the file, then the environment, then
  * flags, each over the ones before. Throws a ConfigError.
  */
-export function loadConfig({ argv, env, readFile }: ConfigSources): LoadedConfig {
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const { argv, env, readFile, role = "standalone", hostname = "localhost" } = sources;
   const values: GivenValues = new Map();
   const file = configFile(argv) ?? env[fileVariable];
   if (file !== undefined) giveFile(values, file, readFile);
   const warnings = giveEnvironment(values, env);
   giveFlags(values, argv);
+  warnings.push(...unused(values, role));
 
   const result = schema.safeParse(nest(values));
   if (!result.success) {
     const [issue] = result.error.issues;
     throw issue === undefined ? result.error : invalid(issue, values);
   }
-  checkPlaces(result.data);
-  const auth = { ...result.data.auth, anonymous: resolveAnonymous(result.data) };
+  const { data } = result;
+  const listens = role === "standalone" || role === "gateway";
+  if (listens) checkPlaces(data);
+  const anonymous = listens ? resolveAnonymous(data) : false;
+  const shards = data.store.shards ?? (role === "standalone" ? SHARDS : CLUSTER_SHARDS);
+  const config: Config = {
+    ...data,
+    auth: { ...data.auth, anonymous },
+    node: { name: data.node.name ?? hostname },
+    store: { ...data.store, shards },
+  };
+  if (role !== "standalone") warnings.push(...checkCluster(config, role));
   const origins = new Map([...values].map(([key, { origin }]) => [key, origin]));
-  return { config: { ...result.data, auth }, origins, warnings };
+  return { config, origins, warnings };
 }

@@ -8,11 +8,16 @@ import {
   choicesByName,
   count,
   duration,
+  endpoint,
   folder,
   level,
   listenAddresses,
+  optionalCount,
   optionalFile,
+  optionalName,
+  optionalNodes,
   optionalSeconds,
+  optionalTarget,
   optionalToggle,
   seconds,
   size,
@@ -202,11 +207,12 @@ const features = z.object({
 
 const store = z.object({
   backend: choice(["leveldb"], { default: "leveldb", description: "Where messages are kept." }),
-  shards: count("shards", {
-    default: 4,
+  shards: optionalCount("shards", {
     min: 1,
     max: 1024,
-    description: "Into how many shards topics are divided. Fixed once there is data.",
+    description:
+      "Into how many shards topics are divided. Fixed once there is data. If it is not set: 4, in a " +
+      "cluster 16.",
   }),
   durability: choice(["sync", "os"], {
     default: "sync",
@@ -232,6 +238,13 @@ const store = z.object({
 });
 
 const session = z.object({
+  groups: count("groups", {
+    default: 4,
+    min: 1,
+    max: 256,
+    description:
+      "Into how many groups of Raft sessions are divided. Fixed when the cluster is created.",
+  }),
   progressInterval: duration({
     default: 200,
     min: 1,
@@ -244,6 +257,81 @@ const session = z.object({
     description:
       "How far the log of the sessions grows before a snapshot replaces it: so far, or by the size of the " +
       "last snapshot if that is more.",
+  }),
+});
+
+const node = z.object({
+  name: optionalName({
+    description:
+      "What this process is called, the same at every start. Each gateway, session node and store " +
+      "process of a cluster has its own. If it is not set: the name of the machine.",
+  }),
+});
+
+const rpc = z.object({
+  listen: endpoint({
+    default: "127.0.0.1:7400",
+    description: "Where this process serves the others of the cluster. Port 0: any that is free.",
+  }),
+  advertise: optionalTarget({
+    description:
+      "Where the others reach it. If it is not set: what `cluster.nodes` says of it, else `rpc.listen`, " +
+      "with the name of the machine instead of an address that stands for all.",
+  }),
+  tls: z.object({
+    ca: optionalFile({
+      description:
+        "Who signs the certificates of the others (PEM). With any of these settings all that the " +
+        "processes of the cluster say to each other is encrypted.",
+    }),
+    cert: optionalFile({ description: "The certificate of this process, with its chain (PEM)." }),
+    key: optionalFile({ description: "The certificate's key (PEM)." }),
+    requireClientCert: toggle({
+      default: false,
+      description:
+        "Only who shows a certificate that `rpc.tls.ca` has signed may call this process.",
+    }),
+  }),
+});
+
+const cluster = z.object({
+  nodes: optionalNodes({
+    description:
+      "The session nodes. Those that create a cluster are its first voters, and have to be given " +
+      "the same list; later it only says where to begin to look.",
+  }),
+  discovery: optionalTarget({
+    description:
+      "Instead of `cluster.nodes`: a name of DNS whose SRV records are the session nodes, or whose " +
+      "addresses have names by reverse lookup, and their port; as of a headless service of Kubernetes.",
+  }),
+  size: optionalCount("nodes", {
+    min: 1,
+    max: 9,
+    description:
+      "How many session nodes create the cluster; with `cluster.discovery` it is waited for so many.",
+  }),
+  stores: count("processes", {
+    default: 1,
+    min: 1,
+    max: 1024,
+    description:
+      "Of a new cluster: for how many store processes it is waited before shards are given to them; " +
+      "for 10 s after the first. A shard on a disk stays there.",
+  }),
+  lease: duration({
+    default: 3_000,
+    min: 500,
+    max: 60_000,
+    description:
+      "How long a gateway or store process that says nothing any more counts as alive. The same on " +
+      "all session nodes.",
+  }),
+  absence: duration({
+    default: 500,
+    min: 100,
+    max: 60_000,
+    description: "The same of a gateway whose connection is gone; at most `cluster.lease`.",
   }),
 });
 
@@ -289,6 +377,9 @@ export const schema = z.object({
       "Where clients connect. Port 0 lets the system choose; a ws address without a path gets /mqtt.",
   }),
   data: folder({ default: "./data", description: "The folder for everything that is kept." }),
+  node,
+  rpc,
+  cluster,
   auth,
   limits: z.object({ ...protocolLimits, ...resourceLimits }),
   features,
@@ -312,9 +403,16 @@ type DeepReadonly<T> =
 /** As the schema gives them, before what depends on other settings is known. */
 export type Settings = z.output<typeof schema>;
 
-/** All settings, checked and complete. Durations are in ms, sizes in bytes, unless they say so. */
+/**
+ * All settings, checked and complete; those that the process does not use are at their defaults.
+ * Durations are in ms, sizes in bytes, unless they say so.
+ */
 export type Config = DeepReadonly<
-  Omit<Settings, "auth"> & { auth: Settings["auth"] & { anonymous: boolean } }
+  Omit<Settings, "auth" | "node" | "store"> & {
+    auth: Settings["auth"] & { anonymous: boolean };
+    node: { name: string };
+    store: Settings["store"] & { shards: number };
+  }
 >;
 
 export type SharedStrategy = (typeof sharedStrategies)[number];

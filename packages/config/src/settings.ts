@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type SettingMeta, settingMeta } from "./kinds.ts";
+import { type Role, rolesFor } from "./roles.ts";
 import { schema } from "./schema.ts";
 
 /** One setting of the schema, by its key. */
@@ -8,6 +9,8 @@ export interface Setting extends SettingMeta {
   readonly key: string;
   /** Its environment variable: "CANOPY_LIMITS__MAX_QOS". */
   readonly variable: string;
+  /** The kinds of process that use it. */
+  readonly roles: readonly Role[];
 }
 
 /**
@@ -28,7 +31,7 @@ function collect(prefix: string, object: z.ZodObject, found: Setting[]): Setting
     }
     const meta = settingMeta.get(field as z.ZodType);
     if (meta === undefined) throw new Error(`the setting ${key} does not describe itself`);
-    found.push({ ...meta, key, variable: variableOf(key) });
+    found.push({ ...meta, key, variable: variableOf(key), roles: rolesFor(key) });
   }
   return found;
 }
