@@ -4,7 +4,7 @@ export {
   RpcChannel,
   type RpcChannelOptions,
 } from "./channel.ts";
-export { type ControlClientOptions, controlClient } from "./control/client.ts";
+export { type ControlOverOptions, controlOver } from "./control/client.ts";
 export { controlHandlers } from "./control/server.ts";
 export { decodeMessage, encodeMessage, type StreamMethod, type UnaryMethod } from "./definition.ts";
 export {
@@ -23,9 +23,9 @@ export type { CallContext, Handlers, OpenHandler, UnaryHandler } from "./handler
 export type { LinkState } from "./link.ts";
 export { GrpcTransport, type GrpcTransportOptions } from "./raft/transport.ts";
 export { RpcServer, type RpcServerOptions } from "./server.ts";
-export { SessionsClient, type SessionsClientOptions } from "./session/client.ts";
-export { type QueriesClientOptions, queriesHandlers, sessionQueries } from "./session/queries.ts";
-export { type RouteSinkOptions, routeSink, routesHandlers } from "./session/routes.ts";
+export { NodeSessions, type NodeSessionsOptions } from "./session/client.ts";
+export { type QueriesOverOptions, queriesHandlers, queriesOver } from "./session/queries.ts";
+export { type RoutesOverOptions, routesHandlers, routesOver } from "./session/routes.ts";
 export { type SessionsServerOptions, sessionsHandlers } from "./session/server.ts";
 export type { RpcStream, StreamHandler } from "./stream.ts";
 export type { RpcTls } from "./tls.ts";

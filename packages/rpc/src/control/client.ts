@@ -13,7 +13,7 @@ import { DEADLINE_MS } from "../limits.ts";
 import { follow, tell } from "./following.ts";
 import { toBan, toBanKey, toJoin, toNode } from "./values.ts";
 
-export interface ControlClientOptions {
+export interface ControlOverOptions {
   /** How long an answer may take, ms. */
   readonly deadline?: number;
   /** … to a renewal: well below the lease, so that there is time for another. */
@@ -26,7 +26,7 @@ const RENEW_DEADLINE_MS = 1_000;
 const IN_FORCE_DEADLINE_MS = 15_000;
 
 /** One node's port Control. Calls fail as asControlError() says. */
-export function controlClient(channel: RpcChannel, options: ControlClientOptions = {}): Control {
+export function controlOver(channel: RpcChannel, options: ControlOverOptions = {}): Control {
   const { deadline = DEADLINE_MS } = options;
   const call = async <I extends DescMessage, O extends DescMessage>(
     method: UnaryMethod<I, O>,

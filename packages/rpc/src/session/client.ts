@@ -36,7 +36,7 @@ import {
   toWithdraw,
 } from "./messages.ts";
 
-export interface SessionsClientOptions {
+export interface NodeSessionsOptions {
   /** How long an answer may take, ms. */
   readonly deadline?: number;
   /**
@@ -54,13 +54,13 @@ const LONG_DEADLINE_MS = 15_000;
 const MAX_WAITING: number = 8 << 20;
 
 /** One node's port Sessions, for each group. Requests fail as asSessionError() says. */
-export class SessionsClient {
+export class NodeSessions {
   readonly #channel: RpcChannel;
-  readonly #options: SessionsClientOptions;
+  readonly #options: NodeSessionsOptions;
   readonly #caller: ReturnType<typeof createCaller>;
   readonly #groups = new Map<number, Sessions>();
 
-  constructor(channel: RpcChannel, options: SessionsClientOptions = {}) {
+  constructor(channel: RpcChannel, options: NodeSessionsOptions = {}) {
     this.#channel = channel;
     this.#options = options;
     this.#caller = createCaller(options.random);
@@ -89,7 +89,7 @@ class GroupSessions implements Sessions {
   constructor(
     channel: RpcChannel,
     group: number,
-    options: SessionsClientOptions,
+    options: NodeSessionsOptions,
     caller: ReturnType<typeof createCaller>,
   ) {
     this.#channel = channel;

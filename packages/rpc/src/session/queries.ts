@@ -12,7 +12,7 @@ import { asUnavailable } from "./errors.ts";
 import { fetchRoutes, sendingRoutes } from "./group-routes.ts";
 import { here } from "./server.ts";
 
-export interface QueriesClientOptions {
+export interface QueriesOverOptions {
   /** How long an answer may take, ms. */
   readonly deadline?: number;
   /** … of all routes of a group. */
@@ -26,10 +26,10 @@ const ROUTES_DEADLINE_MS = 30_000;
  * One node's port SessionQueries for one group. What fails without a word of the other side is
  * `unavailable`: everything may be asked again.
  */
-export function sessionQueries(
+export function queriesOver(
   channel: RpcChannel,
   group: number,
-  options: QueriesClientOptions = {},
+  options: QueriesOverOptions = {},
 ): SessionQueries {
   const { deadline = DEADLINE_MS, routesDeadline = ROUTES_DEADLINE_MS } = options;
   const call = async <I extends DescMessage, O extends DescMessage>(
@@ -60,6 +60,7 @@ export function sessionQueries(
   };
 }
 
+/** From and to a message, which has the same fields. */
 function toQueue({ filter, shard }: QueueShard): { filter: string; shard: number } {
   return { filter, shard };
 }
@@ -71,11 +72,11 @@ export function queriesHandlers(
   return {
     routes: sendingRoutes((group): SessionQueries => here(of(group), group)),
     lowest: async ({ group, asked }) => {
-      const answers = await here(of(group), group).lowest(asked);
+      const answers = await here(of(group), group).lowest(asked.map(toQueue));
       return { answers: answers.map(toOffset) };
     },
     sharedUnfinished: async ({ group, asked }) => {
-      const answers = await here(of(group), group).sharedUnfinished(asked);
+      const answers = await here(of(group), group).sharedUnfinished(asked.map(toQueue));
       return { answers: answers.map((offsets) => ({ offsets: toBigints(offsets) })) };
     },
     areLive: async ({ group, incarnations }) => {

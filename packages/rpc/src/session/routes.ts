@@ -14,7 +14,7 @@ import { Requests } from "../requests/requests.ts";
 import { asSinkError } from "./errors.ts";
 import { encodeRoutes, encodeWill, RouteRequests } from "./route-messages.ts";
 
-export interface RouteSinkOptions {
+export interface RoutesOverOptions {
   /** How long an answer about heads and ended sessions may take, ms. */
   readonly deadline?: number;
   /** … about routes and wills. */
@@ -31,7 +31,7 @@ const MAX_WAITING: number = 64 << 20;
 const CHANGE_BYTES = 8;
 
 /** One store process's port RouteSink, for all groups that this node leads. */
-export function routeSink(channel: RpcChannel, options: RouteSinkOptions = {}): RouteSink {
+export function routesOver(channel: RpcChannel, options: RoutesOverOptions = {}): RouteSink {
   const { deadline = DEADLINE_MS } = options;
   const caller = createCaller(options.random);
   const requests = new Requests({
