@@ -4,6 +4,7 @@ export {
   type ControlServiceOptions,
   createControlService,
 } from "./control/service.ts";
+export { SessionNode, type SessionNodeOptions } from "./node.ts";
 export { stampRecord } from "./record-stamp.ts";
 export {
   createSessionService,

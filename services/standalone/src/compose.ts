@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { allowAll, authentication } from "@canopy/auth";
 import {
   Deferred,
-  type Lifecycle,
   type Logger,
   Stack,
   systemClock,
@@ -11,57 +10,48 @@ import {
 } from "@canopy/base";
 import type { Config } from "@canopy/config";
 import { Gateway } from "@canopy/gateway";
-import { aloneTransport, createHost, openStorage, type RaftHost } from "@canopy/raft";
-import { Alone, createSessionService } from "@canopy/session-service";
+import { type Process, prepareDataFolder } from "@canopy/main";
+import { aloneTransport } from "@canopy/raft";
+import { SessionNode } from "@canopy/session-service";
 import type { Store } from "@canopy/store";
 import { openLevelStore } from "@canopy/store-leveldb";
-import { createStoreService } from "@canopy/store-service";
+import { createStoreService, type StoreService } from "@canopy/store-service";
 import { TopicTable } from "@canopy/topic";
-import { prepareDataFolder } from "./data-folder.ts";
+import { banner } from "./banner.ts";
+import { Members } from "./members.ts";
 import { connectionSettings, gatewayLimits } from "./settings.ts";
-
-/** The whole broker in one process. */
-export interface Standalone extends Lifecycle {
-  /** Where it listens, once started. */
-  readonly addresses: readonly string[];
-  /** Settles with the reason when it can serve nobody any more, though it was not stopped. */
-  readonly failed: Promise<string>;
-}
 
 /**
  * Gateway, session service and store service joined by function calls, over LevelDB. They start from
  * the disk upwards, so that nothing is accepted before it can be kept, and stop the other way round.
  */
-export function compose(config: Config, logger: Logger, version: string): Standalone {
+export function compose(config: Config, logger: Logger, version: string): Process {
   const stack = new Stack();
   const failed = new Deferred<string>();
   const onFailed = (reason: string) => failed.resolve(reason);
   let gateway: Gateway | undefined;
   return {
     failed: failed.promise,
-    get addresses(): readonly string[] {
-      return gateway?.listeners.addresses ?? [];
+    get ready() {
+      return { message: banner(gateway?.listeners.addresses ?? []), data: config.data };
     },
     async start(): Promise<void> {
-      await prepareDataFolder(config.data, config.store.shards);
+      const { data } = config;
+      const fixed = { "store.shards": config.store.shards };
+      const disk = await prepareDataFolder(data, { role: "standalone", fixed });
       const store = await openStore(config, logger);
       stack.add({ start: async () => {}, stop: () => store.close() });
-      gateway = assemble(config, { logger, version, store, stack, onFailed });
+      gateway = assemble(config, { logger, version, disk, store, stack, onFailed });
       await stack.start();
     },
     stop: () => stack.stop(),
   };
 }
 
-/** The only node, and the only voter of its group. */
+/** The only node, and the only voter of its groups. */
 const NODE = "standalone";
-const SESSIONS = { group: 1, replica: 1 };
 /** ms. With one voter nobody is waited for: it says how long a command waits for a disk that fails. */
 const RAFT_TICK = 100;
-const ELECTION_TICKS = 10;
-const HEARTBEAT_TICKS = 1;
-const MAX_PROPOSALS = 100_000;
-const MAX_PROPOSAL_BYTES = 256 * 1024 * 1024;
 
 function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
   return openLevelStore({
@@ -78,22 +68,26 @@ function openStore({ data, store }: Config, logger: Logger): Promise<Store> {
 interface Assembling {
   readonly logger: Logger;
   readonly version: string;
+  readonly disk: string;
   readonly store: Store;
   readonly stack: Stack;
   readonly onFailed: (reason: string) => void;
 }
 
 function assemble(config: Config, parts: Assembling): Gateway {
-  const { logger, version, store, stack, onFailed } = parts;
-  const clock = systemClock;
-  const timers = systemTimers;
+  const { logger, version, disk, stack } = parts;
   const topics = new TopicTable(config.store.shards);
-  const common = { clock, timers, logger };
+  const common = { clock: systemClock, timers: systemTimers, random: systemRandom, logger };
+  const node = sessionNode(config, parts, () => storeService);
+  const [sessionService] = node.groups;
+  if (sessionService === undefined) throw new Error("there is no group of sessions");
+  const members = new Members({ ...common, node: NODE, control: node.control, disk });
   const storeService = createStoreService({
     ...common,
-    store,
+    store: parts.store,
     shards: config.store.shards,
     queries: () => [sessionService.queries],
+    ownership: members.ownership,
     limits: {
       maxQueuedMessages: config.limits.maxQueuedMessages,
       maxQueuedBytes: config.limits.maxQueuedBytes,
@@ -105,69 +99,61 @@ function assemble(config: Config, parts: Assembling): Gateway {
       strategies: Object.fromEntries(config.shared.strategies),
     },
     topics,
-    random: systemRandom,
     waitTimeout: config.store.waitTimeout,
   });
-  const alone = new Alone(config.store.shards);
-  const sessionService = createSessionService({
-    ...common,
-    host: addRaft(config, logger, stack),
-    group: SESSIONS.group,
-    bootstrap: { replica: SESSIONS.replica, voters: new Map([[SESSIONS.replica, NODE]]) },
-    shards: config.store.shards,
-    cluster: alone.view,
-    store: () => storeService.routeSink,
-    onEnded: onFailed,
-  });
   const authenticator = authentication(config.auth, common);
-  // sessions are recovered first: the store service asks them for their routes
-  stack.add(sessionService);
-  stack.add({ start: async () => alone.begin(sessionService.version), stop: async () => {} });
+  const gateway = new Gateway({
+    ...common,
+    listen: config.listen,
+    settings: connectionSettings(config),
+    limits: gatewayLimits(config),
+    sysInterval: config.sys.interval,
+    version,
+    incarnation: () => members.gateway,
+    sessions: sessionService.sessions,
+    shards: storeService.shards,
+    authenticator,
+    authorizer: allowAll,
+    topics,
+  });
+  // sessions are recovered before the store service, which asks them for their routes
+  stack.add(node.raft);
+  stack.add(node.control);
+  stack.add(members);
+  stack.add(node.sessions);
   stack.add(storeService);
   stack.add(authenticator);
-  return stack.add(
-    new Gateway({
-      ...common,
-      listen: config.listen,
-      settings: connectionSettings(config),
-      limits: gatewayLimits(config),
-      sysInterval: config.sys.interval,
-      version,
-      incarnation: () => alone.gateway,
-      sessions: sessionService.sessions,
-      shards: storeService.shards,
-      authenticator,
-      authorizer: allowAll,
-      topics,
-      random: systemRandom,
-    }),
-  );
+  stack.add(gateway);
+  stack.add(members.knowing(storeService.shards));
+  return gateway;
 }
 
-function addRaft({ data, store, session }: Config, logger: Logger, stack: Stack): RaftHost {
-  const common = { timers: systemTimers, random: systemRandom, logger };
-  const storage = openStorage({
-    ...common,
+function sessionNode(
+  { data, store, session }: Config,
+  { logger, onFailed }: Assembling,
+  storeService: () => StoreService,
+): SessionNode {
+  return new SessionNode({
+    clock: systemClock,
+    timers: systemTimers,
+    random: systemRandom,
+    logger,
+    name: NODE,
+    founders: [NODE],
+    shards: store.shards,
+    groups: 1,
     directory: join(data, "raft"),
     durability: store.durability,
+    snapshotEvery: session.snapshotEvery,
+    // Nobody is behind.
+    keepTail: 0,
+    transport: aloneTransport,
+    tick: RAFT_TICK,
+    // Who is in this process lives as long as it does.
+    lease: 0,
+    absence: 0,
+    expectedStores: 1,
+    store: () => storeService().routeSink,
+    onEnded: onFailed,
   });
-  stack.add(storage);
-  return stack.add(
-    createHost({
-      ...common,
-      node: NODE,
-      storage,
-      transport: aloneTransport,
-      clock: systemClock,
-      defer: setImmediate,
-      tick: RAFT_TICK,
-      electionTicks: ELECTION_TICKS,
-      heartbeatTicks: HEARTBEAT_TICKS,
-      maxProposals: MAX_PROPOSALS,
-      maxProposalBytes: MAX_PROPOSAL_BYTES,
-      snapshotEvery: session.snapshotEvery,
-      // Nobody is behind.
-      keepTail: 0,
-    }),
-  );
 }

@@ -8,7 +8,9 @@ import { Child, RawClient, startBroker, tempDir, waitFor } from "@canopy/testkit
 import { describe, expect, test } from "vitest";
 import { publish } from "./support.ts";
 
-const main = join(dirname(fileURLToPath(import.meta.url)), "..", "src", "main.ts");
+const here = dirname(fileURLToPath(import.meta.url));
+const main = join(here, "..", "src", "main.ts");
+const signals = join(here, "..", "..", "..", "packages", "main", "src", "signals.ts");
 const anywhere = ["--listen", "tcp://127.0.0.1:0"];
 
 /** Runs the command; the environment has nothing of ours but what is given. */
@@ -129,7 +131,7 @@ describe("what is wrong is said in one line, with exit code 2", () => {
       run(["--data", data, ...anywhere]),
       /before the first release.*another folder/,
     );
-    await writeFile(join(data, "canopy.json"), '{"format":4,"shards":4}');
+    await writeFile(join(data, "canopy.json"), '{"format":5,"shards":4}');
     await expectRefusal(run(["--data", data, ...anywhere]), /use a newer version/);
     await writeFile(join(data, "canopy.json"), "{");
     await expectRefusal(run(["--data", data, ...anywhere]), /is damaged/);
@@ -287,14 +289,14 @@ describe("the end", () => {
     const script = join(await tempDir(), "endless.mjs");
     await writeFile(
       script,
-      `import { endOnSignals } from ${JSON.stringify(pathToFileURL(join(dirname(main), "signals.ts")))};
+      `import { endOnSignals } from ${JSON.stringify(pathToFileURL(signals))};
       const log = (fields, text) => console.log(text);
       const logger = { trace: log, debug: log, info: log, warn: log, error: log };
       const broker = { start: async () => {}, stop: () => new Promise(() => {}) };
       setInterval(() => {}, 1000);
-      const ended = endOnSignals(broker, logger, ${timeout});
+      const end = endOnSignals(broker, logger, ${timeout}, new Promise(() => {}));
       console.log("ready");
-      await ended;`,
+      await end.done;`,
     );
     const args = ["--conditions=source", script];
     const child = new Child({ command: process.execPath, args, env: {} });

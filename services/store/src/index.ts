@@ -1,4 +1,5 @@
 export type { Counters } from "./counters.ts";
+export { ownAsMember, type StoreLife } from "./member.ts";
 export type {
   QueueLimits,
   SharedOptions,

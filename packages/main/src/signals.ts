@@ -4,18 +4,24 @@ import { type Lifecycle, type Logger, systemTimers } from "@canopy/base";
 const SAME_SIGNAL = 300;
 const FAILED = 1;
 
+export interface End {
+  readonly isUnderWay: boolean;
+  /** Settles when it has stopped. */
+  readonly done: Promise<void>;
+}
+
 /**
- * SIGTERM and SIGINT stop the broker in order, within the timeout (ms); a second one ends it at
- * once. It stops as well, with exit code 1, when `failed` settles. Settles when it has stopped.
+ * SIGTERM and SIGINT stop the broker in order, within the timeout (ms), also while it starts; a second
+ * one ends it at once. It stops as well, with exit code 1, when `failed` settles.
  */
-export async function endOnSignals(
+export function endOnSignals(
   broker: Lifecycle,
   logger: Logger,
   timeout: number,
-  failed: Promise<string> = new Promise(() => {}),
-): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let first: number | undefined;
+  failed: Promise<string>,
+): End {
+  let first: number | undefined;
+  const stopped = new Promise<void>((resolve) => {
     const stop = (exitCode: number): void => {
       first = performance.now();
       void stopInTime(broker, logger, timeout).then(() => {
@@ -40,8 +46,13 @@ export async function endOnSignals(
       stop(FAILED);
     });
   });
-  // sockets of clients that don't close are not waited for
-  setImmediate(() => process.exit());
+  return {
+    get isUnderWay() {
+      return first !== undefined;
+    },
+    // sockets of clients that don't close are not waited for
+    done: stopped.then(() => void setImmediate(() => process.exit())),
+  };
 }
 
 /** Ends the process if it takes too long or fails. */

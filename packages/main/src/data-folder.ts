@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -6,23 +7,40 @@ export class DataFolderError extends Error {
   override readonly name = "DataFolderError";
 }
 
-/** 3: sessions are group 1 of Raft, and gateways in them come with their incarnations. */
-const FORMAT = 3;
+/** 4: the control plane is group 0 of Raft, which gives shards their epochs; a folder has a name. */
+const FORMAT = 4;
 const FILE = "canopy.json";
 
-interface Description {
-  readonly format: number;
-  readonly shards: number;
+/** What a folder was made for, and can't be used otherwise. */
+export interface FolderPurpose {
+  /** Whose it is. */
+  readonly role: "standalone" | "session" | "store";
+  /** Settings that are fixed when it is made, by key. */
+  readonly fixed: Readonly<Record<string, number>>;
 }
 
-/** Makes the folder if need be, and checks that it is ours, writable and made for as many shards. */
-export async function prepareDataFolder(folder: string, shards: number): Promise<void> {
+interface Description extends FolderPurpose {
+  readonly format: number;
+  readonly disk: string;
+}
+
+/**
+ * Makes the folder if need be, and checks that it is ours, writable and made for the same. Returns the
+ * name that it has among all folders of a cluster.
+ */
+export async function prepareDataFolder(folder: string, purpose: FolderPurpose): Promise<string> {
   await checkWritable(folder);
   const known = await describe(join(folder, FILE));
   if (known === undefined) {
-    await write(join(folder, FILE), { format: FORMAT, shards });
-    return;
+    const disk = randomUUID();
+    await write(join(folder, FILE), { format: FORMAT, ...purpose, disk });
+    return disk;
   }
+  check(folder, known, purpose);
+  return known.disk;
+}
+
+function check(folder: string, known: Description, { role, fixed }: FolderPurpose): void {
   if (known.format > FORMAT) {
     throw new DataFolderError(
       `${folder} is of format ${known.format}, this version reads ${FORMAT}: use a newer version`,
@@ -34,9 +52,13 @@ export async function prepareDataFolder(folder: string, shards: number): Promise
         "does not read: use another folder, or remove this one and everything in it",
     );
   }
-  if (known.shards !== shards) {
+  if (known.role !== role) {
+    throw new DataFolderError(`${folder} is the data folder of a ${known.role}, not of a ${role}`);
+  }
+  for (const [key, value] of Object.entries(fixed)) {
+    if (known.fixed[key] === value) continue;
     throw new DataFolderError(
-      `${folder} was made with store.shards=${known.shards}, which can't be changed to ${shards}`,
+      `${folder} was made with ${key}=${known.fixed[key]}, which can't be changed to ${value}`,
     );
   }
 }
@@ -77,12 +99,23 @@ async function describe(path: string): Promise<Description | undefined> {
     throw new DataFolderError(`${path} can't be read: ${(error as Error).message}`);
   }
   try {
-    const { format, shards } = JSON.parse(text) as Partial<Description>;
-    if (typeof format === "number" && typeof shards === "number") return { format, shards };
+    const found = JSON.parse(text) as Partial<Description>;
+    if (isOld(found) || isWhole(found)) return found;
   } catch {
     // told below
   }
-  throw new DataFolderError(`${path} is damaged: it should say {"format":${FORMAT},"shards":N}`);
+  throw new DataFolderError(`${path} is damaged: it should say what the folder was made for`);
+}
+
+/** Of an earlier version, or a later one: that it can't be read is told by its format. */
+function isOld(found: Partial<Description>): found is Description {
+  return typeof found.format === "number" && found.format !== FORMAT;
+}
+
+function isWhole(found: Partial<Description>): found is Description {
+  const { format, role, fixed, disk } = found;
+  const isText = typeof role === "string" && typeof disk === "string";
+  return format === FORMAT && isText && typeof fixed === "object" && fixed !== null;
 }
 
 async function write(path: string, description: Description): Promise<void> {
