@@ -1,4 +1,4 @@
-import type { Exchange, ExchangeAnswer } from "@canopy/auth";
+import type { Authorizer, Exchange, ExchangeAnswer } from "@canopy/auth";
 import { type Connect, REASON } from "@canopy/codec";
 import type { Client } from "./client.ts";
 import type { Gateway } from "./gateway.ts";
@@ -54,4 +54,10 @@ function answered(client: Client, answer: ExchangeAnswer): void {
 function defect(gateway: Gateway, client: Client, error: unknown): void {
   gateway.logger.error({ error }, "authentication failed by a defect");
   if (!client.ended) client.connection.refused(REASON.unspecifiedError, "try again later");
+}
+
+/** An authorizer's word as a reason code; 0 = yes. */
+export function decisionCode(decision: ReturnType<Authorizer["publish"]>): number {
+  if (decision === true) return 0;
+  return decision === false ? REASON.notAuthorized : decision.reason;
 }

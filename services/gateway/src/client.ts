@@ -1,4 +1,4 @@
-import type { Authorizer, Exchange, Identity, Peer } from "@canopy/auth";
+import type { Exchange, Identity, Peer } from "@canopy/auth";
 import { LazyMap, WheelEntry } from "@canopy/base";
 import {
   ACK_SIZE,
@@ -20,12 +20,12 @@ import {
   type OpenSession,
 } from "@canopy/connection";
 import type { Topic } from "@canopy/topic";
-import { authenticate, exchange } from "./admission.ts";
+import { authenticate, decisionCode, exchange } from "./admission.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { Sub, SubDelivery } from "./delivery/sub.ts";
 import type { Gateway } from "./gateway.ts";
 import { Output } from "./output.ts";
-import { encodeWithin } from "./packet.ts";
+import { encodeWithin, sameBytes } from "./packet.ts";
 import { openSession } from "./session/open.ts";
 import { releaseSession } from "./session/release.ts";
 import { Subscriptions } from "./session/subscriptions.ts";
@@ -35,7 +35,7 @@ const ANONYMOUS: Identity = { user: undefined };
 const EMPTY = Buffer.alloc(0);
 
 /** Why nothing is read from the client. */
-const HOLD = { protocol: 1, subscriptions: 2, output: 4, turn: 8 } as const;
+const HOLD = { protocol: 1, subscriptions: 2, output: 4, turn: 8, silence: 16 } as const;
 
 /**
  * What one client may bring in one turn, in packets that cost something and in bytes: a read brings
@@ -93,7 +93,7 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
   constructor(gateway: Gateway, transport: Transport) {
     this.gateway = gateway;
     this.transport = transport;
-    this.output = new Output(transport, gateway.chunks, gateway.counters);
+    this.output = new Output(transport, gateway.chunks, gateway.counters, gateway.mayAnswer);
     this.decoder = new Decoder({ maxPacketSize: gateway.settings.maxPacketSize });
     this.connection = new Connection<Sub>(gateway.settings, this);
     this.outbox = new Outbox(this, gateway);
@@ -239,10 +239,19 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
    * from until it does. What it subscribed to can't bring it here: that stops much earlier.
    */
   holdForOutput(): void {
+    if (this.output.isHeld && !this.ended) this.#hold(HOLD.silence, true);
     if (this.transport.backlog <= this.gateway.limits.connectionOutputBytes * 2) return;
     if ((this.#holds & HOLD.output) !== 0 || this.ended) return;
     this.#backlogBefore = Number.POSITIVE_INFINITY;
     this.#hold(HOLD.output, true);
+  }
+
+  /** What was held back may leave. */
+  speakAgain(): void {
+    if (this.ended || !this.output.isHeld) return;
+    this.output.letGo();
+    this.gateway.countBacklog(this);
+    this.#hold(HOLD.silence, false);
   }
 
   #hold(reason: number, on: boolean): void {
@@ -485,16 +494,4 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
     this.#onSettled?.();
     this.#onSettled = undefined;
   }
-}
-
-function sameBytes(wire: Buffer, buffer: Buffer, start: number, end: number): boolean {
-  const length = end - start;
-  if (wire.length - 2 !== length) return false;
-  for (let i = 0; i < length; i++) if (wire[i + 2] !== buffer[start + i]) return false;
-  return true;
-}
-
-function decisionCode(decision: ReturnType<Authorizer["publish"]>): number {
-  if (decision === true) return 0;
-  return decision === false ? REASON.notAuthorized : decision.reason;
 }

@@ -66,6 +66,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly backpressure: Backpressure;
   readonly progress: ProgressFlush;
   readonly interests: Interests;
+  readonly mayAnswer: (() => boolean) | undefined;
   readonly system: SystemTopics;
   readonly listeners: Listeners;
   incarnation = 0;
@@ -108,6 +109,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.clock = options.clock;
     this.timers = options.timers;
     this.logger = options.logger;
+    this.mayAnswer = options.mayAnswer;
     this.#incarnationGiven = options.incarnation;
     this.#random = options.random;
     this.wheel = new TimerWheel<Client>(options.clock.now(), { tickMs: TICK });
@@ -127,8 +129,10 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   async start(): Promise<void> {
     this.incarnation = this.#incarnationGiven();
-    await this.sessions.attach(this.incarnation, this.#peer);
+    // first: owners of shards wait for what every gateway that lives says to them
     this.shards.register(this.incarnation, this);
+    await this.sessions.attach(this.incarnation, this.#peer);
+    if (this.stopped) return;
     this.#tick();
     this.system.start();
     await this.listeners.start();
@@ -142,6 +146,30 @@ export class Gateway implements Lifecycle, ShardPeer {
       client.stop(REASON.serverShuttingDown, "the broker is shutting down");
     }
     await this.#drain();
+    this.#end();
+    for (const client of this.clients) client.transport.destroy();
+  }
+
+  /**
+   * Instead of stop(), where others count this gateway as dead: clients are sent away (0x8B) without
+   * an answer to anything, and nothing is given back.
+   */
+  async abandon(): Promise<void> {
+    await this.listeners.stop();
+    this.system.stop();
+    for (const client of this.clients) {
+      client.output.discard();
+      client.stop(REASON.serverShuttingDown, "the broker has lost its place in the cluster");
+    }
+    this.#end();
+  }
+
+  /** What was held back while nothing could be answered may leave. */
+  answerAgain(): void {
+    for (const client of this.clients) client.speakAgain();
+  }
+
+  #end(): void {
     this.stopped = true;
     this.progress.stop();
     this.#ticker?.cancel();
@@ -151,7 +179,6 @@ export class Gateway implements Lifecycle, ShardPeer {
       go();
     }
     this.#pauses.clear();
-    for (const client of this.clients) client.transport.destroy();
     if (this.incarnation !== 0) this.shards.unregister(this.incarnation);
   }
 

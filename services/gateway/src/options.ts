@@ -43,6 +43,11 @@ export interface GatewayOptions {
   readonly version: string;
   /** This life of the gateway, as the control plane numbers it; asked for at start(). */
   readonly incarnation: () => number;
+  /**
+   * Whether clients may be told anything now: not while it is not known whether others still count
+   * this gateway as living. Asked at every write; without it always.
+   */
+  readonly mayAnswer?: () => boolean;
   readonly sessions: Sessions;
   readonly shards: Shards;
   readonly authenticator: Authenticator;

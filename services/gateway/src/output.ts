@@ -41,11 +41,22 @@ export class Output {
   #chunk: Buffer | undefined = undefined;
   /** A chunk that the operating system has not taken whole. */
   #lent: Buffer | undefined = undefined;
+  /** Whether anything may leave now. */
+  #mayLeave: () => boolean;
+  /** What may not leave, whole packets in their order. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
 
-  constructor(transport: Transport, pool: ChunkPool, counters: Counters) {
+  constructor(
+    transport: Transport,
+    pool: ChunkPool,
+    counters: Counters,
+    mayLeave: () => boolean = () => true,
+  ) {
     this.#transport = transport;
     this.#pool = pool;
     this.#counters = counters;
+    this.#mayLeave = mayLeave;
   }
 
   /** A buffer with room for so many bytes (at most {@link CHUNK}) from `at` on; advance `at`. */
@@ -59,8 +70,7 @@ export class Output {
   append(bytes: Buffer): void {
     if (bytes.length > CHUNK) {
       this.flush();
-      this.#counters.bytesSent += bytes.length;
-      this.#transport.write(bytes);
+      this.#leave(bytes, this.#isClosed());
       return;
     }
     const chunk = this.reserve(bytes.length);
@@ -68,24 +78,53 @@ export class Output {
     this.at += bytes.length;
   }
 
+  /** A packet in two parts: what is held back, or leaves, is both. */
+  appendBoth(head: Buffer, rest: Buffer): void {
+    this.append(head);
+    this.flush();
+    this.#leave(rest, this.isHeld);
+  }
+
   /** Bytes that have not left yet. */
   get pending(): number {
-    return this.at + this.#transport.backlog;
+    return this.at + this.#heldBytes + this.#transport.backlog;
+  }
+
+  /** Something may not leave. */
+  get isHeld(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** It may now. */
+  letGo(): void {
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const bytes of held) this.#leave(bytes, false);
+  }
+
+  /** What has not left never does; what comes from here on leaves. */
+  discard(): void {
+    this.at = 0;
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#mayLeave = () => true;
   }
 
   flush(): void {
     const chunk = this.#chunk;
     if (chunk === undefined) return;
     const bytes = chunk.subarray(0, this.at);
-    this.#counters.bytesSent += this.at;
     this.#chunk = undefined;
     this.at = 0;
-    if (this.#transport.backlog > 0) {
+    const isClosed = this.#isClosed();
+    if (isClosed || this.#transport.backlog > 0) {
       // a slow reader: what waits for it must not hold chunks that are mostly empty
-      this.#transport.write(Buffer.from(bytes));
+      this.#leave(Buffer.from(bytes), isClosed);
       this.#pool.give(chunk);
       return;
     }
+    this.#counters.bytesSent += bytes.length;
     this.reclaim();
     this.#transport.write(bytes);
     if (this.#transport.backlog === 0) this.#pool.give(chunk);
@@ -97,6 +136,21 @@ export class Output {
     if (this.#lent === undefined) return;
     this.#pool.give(this.#lent);
     this.#lent = undefined;
+  }
+
+  /** In their order: nothing passes what is held. */
+  #isClosed(): boolean {
+    return this.isHeld || !this.#mayLeave();
+  }
+
+  #leave(bytes: Buffer, isClosed: boolean): void {
+    if (isClosed) {
+      this.#held.push(bytes);
+      this.#heldBytes += bytes.length;
+    } else {
+      this.#counters.bytesSent += bytes.length;
+      this.#transport.write(bytes);
+    }
   }
 
   #next(size: number): Buffer {

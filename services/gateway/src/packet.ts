@@ -23,3 +23,11 @@ export function encodeWithin(
   const shorter = encode(bare as ServerPacket, version);
   return shorter.length <= maximum ? shorter : undefined;
 }
+
+/** Whether a string with its length in front is what lies between `start` and `end`. */
+export function sameBytes(wire: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  if (wire.length - 2 !== length) return false;
+  for (let i = 0; i < length; i++) if (wire[i + 2] !== buffer[start + i]) return false;
+  return true;
+}

@@ -52,6 +52,7 @@ export interface WorldOptions {
   readonly listen?: readonly ListenOptions[];
   readonly logger?: Logger;
   readonly random?: Random;
+  readonly mayAnswer?: () => boolean;
 }
 
 /**
@@ -152,6 +153,7 @@ export class World {
 
   async #start(): Promise<void> {
     const { shards = 3, settings, limits, sysInterval = 0, listen = [] } = this.#options;
+    const { mayAnswer = () => true } = this.#options;
     const logger = this.#options.logger ?? silentLogger;
     const topics = new TopicTable(shards);
     const common = { clock: this.time, timers: this.time, logger };
@@ -196,6 +198,7 @@ export class World {
       authorizer: allowAll,
       topics,
       random: this.random,
+      mayAnswer,
     });
     this.#stack.add(this.sessions);
     const begin = async () => alone.begin(this.sessions.version);

@@ -9,7 +9,7 @@ import {
   systemTimers,
 } from "@canopy/base";
 import type { Config } from "@canopy/config";
-import { Gateway } from "@canopy/gateway";
+import { connectionSettings, Gateway, gatewayLimits } from "@canopy/gateway";
 import { type Process, prepareDataFolder } from "@canopy/main";
 import { aloneTransport } from "@canopy/raft";
 import { SessionNode } from "@canopy/session-service";
@@ -19,7 +19,6 @@ import { createStoreService, type StoreService } from "@canopy/store-service";
 import { TopicTable } from "@canopy/topic";
 import { banner } from "./banner.ts";
 import { Members } from "./members.ts";
-import { connectionSettings, gatewayLimits } from "./settings.ts";
 
 /**
  * Gateway, session service and store service joined by function calls, over LevelDB. They start from

@@ -1,5 +1,5 @@
 import type { Clock, Logger, Timers } from "@canopy/base";
-import type { ClusterView, Version, VersionedChange } from "@canopy/control";
+import type { ReadonlyView, Version, VersionedChange } from "@canopy/control";
 import type {
   InterestChange,
   Offset,
@@ -17,7 +17,7 @@ import type { StoreNodes } from "./nodes.ts";
 import { StoreLink } from "./store-link.ts";
 
 export interface AttachmentParts {
-  readonly view: ClusterView;
+  readonly view: ReadonlyView;
   readonly nodes: StoreNodes;
   readonly clock: Clock;
   readonly timers: Timers;

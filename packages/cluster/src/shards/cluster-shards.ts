@@ -1,5 +1,5 @@
 import type { Clock, Logger, Random, Timer, Timers } from "@canopy/base";
-import type { ClusterView, Version, VersionedChange } from "@canopy/control";
+import type { ReadonlyView, Version, VersionedChange } from "@canopy/control";
 import {
   type InterestChange,
   type Offset,
@@ -28,7 +28,7 @@ const BEGINNING = "";
 const TICK = 250;
 
 export interface ClusterShardsOptions {
-  readonly view: ClusterView;
+  readonly view: ReadonlyView;
   readonly nodes: StoreNodes;
   readonly clock: Clock;
   readonly timers: Timers;

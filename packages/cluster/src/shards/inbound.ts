@@ -1,5 +1,5 @@
 import { Deque } from "@canopy/base";
-import type { ClusterView } from "@canopy/control";
+import type { ReadonlyView } from "@canopy/control";
 import type { Dispatch, Push, ShardPeer } from "@canopy/store";
 import { Watermarks } from "./watermarks.ts";
 
@@ -22,7 +22,7 @@ interface Awaited {
  * former owners say and what was taken before. Each hears of its own when the gateway has taken it.
  */
 export class Inbound {
-  readonly #view: ClusterView;
+  readonly #view: ReadonlyView;
   readonly #peer: ShardPeer;
   readonly marks: Watermarks = new Watermarks();
   #number = 0;
@@ -30,7 +30,7 @@ export class Inbound {
   /** Ascending by number; bounded by what store processes send without acknowledgement. */
   readonly #awaited = new Deque<Awaited>();
 
-  constructor(view: ClusterView, peer: ShardPeer) {
+  constructor(view: ReadonlyView, peer: ShardPeer) {
     this.#view = view;
     this.#peer = peer;
   }

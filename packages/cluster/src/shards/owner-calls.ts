@@ -1,5 +1,5 @@
 import type { Clock, Random, Timers } from "@canopy/base";
-import type { ClusterView } from "@canopy/control";
+import type { ReadonlyView } from "@canopy/control";
 import { type Shards, StoreError } from "@canopy/store";
 import type { StoreNodes } from "./nodes.ts";
 
@@ -10,7 +10,7 @@ const RETRY = 200;
 const PASSING: ReadonlySet<string> = new Set(["not-owner", "unavailable", "closed", "stale-epoch"]);
 
 export interface OwnerCallsParts {
-  readonly view: ClusterView;
+  readonly view: ReadonlyView;
   readonly nodes: StoreNodes;
   readonly clock: Clock;
   readonly timers: Timers;

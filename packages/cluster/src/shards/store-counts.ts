@@ -1,4 +1,4 @@
-import type { ClusterView } from "@canopy/control";
+import type { ReadonlyView } from "@canopy/control";
 import type { ShardCounts } from "@canopy/store";
 import type { StoreNodes } from "./nodes.ts";
 
@@ -13,11 +13,11 @@ const NONE: ShardCounts = {
 
 /** What each store process counted last, also where it can't be reached now. */
 export class StoreCounts {
-  readonly #view: ClusterView;
+  readonly #view: ReadonlyView;
   readonly #nodes: StoreNodes;
   readonly #last = new Map<number, ShardCounts>();
 
-  constructor(view: ClusterView, nodes: StoreNodes) {
+  constructor(view: ReadonlyView, nodes: StoreNodes) {
     this.#view = view;
     this.#nodes = nodes;
   }

@@ -159,8 +159,6 @@ export class PublishWriter {
     }
     const head = Buffer.from(encoded.subarray(0, packetIdAt + 2));
     head.writeUInt16BE(packetId, packetIdAt);
-    output.append(head);
-    output.flush();
-    output.append(encoded.subarray(packetIdAt + 2));
+    output.appendBoth(head, encoded.subarray(packetIdAt + 2));
   }
 }

@@ -1,6 +1,7 @@
+/** What the configuration says, as the protocol and the gateway want it. */
 import type { Config } from "@canopy/config";
 import type { ConnectionSettings } from "@canopy/connection";
-import type { GatewayLimits } from "@canopy/gateway";
+import type { GatewayLimits } from "./options.ts";
 
 export function connectionSettings({ limits, features }: Config): ConnectionSettings {
   return {
