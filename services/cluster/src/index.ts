@@ -1,1 +1,2 @@
-export {};
+export { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
+export type { ClusterProcess, ClusterRole, Ended } from "./cluster-process.ts";

@@ -4,7 +4,7 @@ import { Deferred, type Lifecycle, type Logger } from "@canopy/base";
 export interface Life extends Lifecycle {
   /** Settles when others count it as dead: nothing that it does counts any more. */
   readonly over: Promise<string>;
-  /** Instead of stop(), when it is over: at once, without a word to others. */
+  /** Instead of stop(), when it is over: at once, without a word to others. start() may be under way. */
   abandon(): Promise<void>;
 }
 
@@ -28,13 +28,21 @@ export class Lives implements Lifecycle {
     this.failed = this.#failed.promise;
   }
 
+  /** Settles when one has started: the first may be over before. */
   async start(): Promise<void> {
-    const life = this.#begin();
-    this.#life = life;
-    await life.start();
-    void life.over.then((reason) => {
-      this.#changing = this.#next(life, reason);
-    });
+    for (;;) {
+      const life = this.#begin();
+      this.#life = life;
+      const reason = await Promise.race([life.start(), life.over]);
+      if (reason === undefined) {
+        void life.over.then((why) => {
+          this.#changing = this.#next(life, why);
+        });
+        return;
+      }
+      await this.#abandon(life, reason);
+      if (this.#stopped) return;
+    }
   }
 
   async stop(): Promise<void> {
@@ -46,9 +54,8 @@ export class Lives implements Lifecycle {
 
   async #next(life: Life, reason: string): Promise<void> {
     if (this.#stopped) return;
-    this.#logger.warn({ reason }, "the cluster counts this process as dead: it begins anew");
     try {
-      await life.abandon();
+      await this.#abandon(life, reason);
       if (this.#stopped) return;
       await this.start();
       this.#logger.info({}, "the process is a member of the cluster again");
@@ -56,5 +63,10 @@ export class Lives implements Lifecycle {
       if (this.#stopped) return;
       this.#failed.resolve(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async #abandon(life: Life, reason: string): Promise<void> {
+    this.#logger.warn({ reason }, "the cluster counts this process as dead: it begins anew");
+    await life.abandon();
   }
 }

@@ -1,0 +1,82 @@
+/** Which processes a cluster consists of, and what each is told. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ClusterRole, ProcessPlan } from "./cluster-process.ts";
+import { freePorts } from "./ports.ts";
+
+const HOST = "127.0.0.1";
+
+/** Settings by section and key, as a configuration file has them. */
+export interface Settings {
+  readonly [key: string]: unknown;
+}
+
+export interface PlanOptions {
+  readonly gateways: number;
+  readonly sessions: number;
+  readonly stores: number;
+  readonly backend: "leveldb";
+  /** For the configuration and data of all. */
+  readonly folder: string;
+  readonly settings: Partial<Readonly<Record<ClusterRole, Settings>>>;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Chooses ports and writes the configuration of each process: session nodes, store processes, gateways. */
+export async function planCluster(options: PlanOptions): Promise<ProcessPlan[]> {
+  const { gateways, sessions, stores, backend, settings } = options;
+  const ports = await freePorts(sessions + stores + 2 * gateways);
+  const port = (): number => ports.shift() as number;
+  const nodes = named("session", sessions).map((name) => ({ name, address: `${HOST}:${port()}` }));
+  const cluster = { nodes: nodes.map(({ name, address }) => `${name}=${address}`) };
+  const session = nodes.map(({ name, address }) => {
+    const its = { rpc: { listen: address }, cluster: { ...cluster, stores } };
+    return write(options, "session", { name, address }, merge(its, settings.session));
+  });
+  const store = named("store", stores).map((name) => {
+    const address = `${HOST}:${port()}`;
+    const its = { rpc: { listen: address }, cluster, store: { backend } };
+    return write(options, "store", { name, address }, merge(its, settings.store));
+  });
+  const gateway = named("gateway", gateways).map((name) => {
+    const mqtt = { host: HOST, port: port() };
+    const ws = { url: `ws://${HOST}:${port()}/mqtt` };
+    const its = { listen: [`tcp://${HOST}:${mqtt.port}`, ws.url], cluster };
+    return write(options, "gateway", { name, mqtt, ws }, merge(its, settings.gateway));
+  });
+  return Promise.all([...session, ...store, ...gateway]);
+}
+
+type Places = Pick<ProcessPlan, "name"> & Partial<Pick<ProcessPlan, "address" | "mqtt" | "ws">>;
+
+async function write(
+  { folder, env }: PlanOptions,
+  role: ClusterRole,
+  { name, address, mqtt, ws }: Places,
+  settings: Settings,
+): Promise<ProcessPlan> {
+  await mkdir(folder, { recursive: true });
+  const config = join(folder, `${name}.json`);
+  const data = role === "gateway" ? undefined : join(folder, name);
+  const own = { node: { name }, log: { format: "json" }, ...(data !== undefined && { data }) };
+  await writeFile(config, JSON.stringify(merge(own, settings), undefined, 2));
+  return { name, role, config, address, mqtt, ws, data, env };
+}
+
+function named(kind: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${kind}-${i + 1}`);
+}
+
+/** `over` counts where both say something. */
+function merge(under: Settings, over: Settings = {}): Settings {
+  const merged: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const before = merged[key];
+    merged[key] = isTable(before) && isTable(value) ? merge(before, value) : value;
+  }
+  return merged;
+}
+
+function isTable(value: unknown): value is Settings {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
