@@ -18,7 +18,7 @@ import {
 import { GroupAttachment } from "./group-attachment.ts";
 import { GroupCalls, type GroupCallsOptions } from "./group-calls.ts";
 
-export interface ClusterSessionsOptions extends GroupCallsOptions {
+export interface ClusterSessionsOptions extends GroupCallsOptions<Sessions> {
   /** Session groups of the cluster: fixed, and known before anything is asked. */
   readonly groups: () => number;
   readonly logger: Logger;
@@ -27,7 +27,7 @@ export interface ClusterSessionsOptions extends GroupCallsOptions {
 /** The port Sessions over all session groups of the cluster, for one gateway. */
 export class ClusterSessions implements Sessions {
   readonly #options: ClusterSessionsOptions;
-  readonly #groups = new Map<number, GroupCalls>();
+  readonly #groups = new Map<number, GroupCalls<Sessions>>();
   #attachments: GroupAttachment[] = [];
 
   constructor(options: ClusterSessionsOptions) {
@@ -120,19 +120,19 @@ export class ClusterSessions implements Sessions {
     for (const attachment of this.#attachments.splice(0)) attachment.close();
   }
 
-  #ofClient({ clientId }: { readonly clientId: string }): GroupCalls {
+  #ofClient({ clientId }: { readonly clientId: string }): GroupCalls<Sessions> {
     return this.#group(groupOf(clientId, this.#options.groups()));
   }
 
-  #of({ incarnation }: { readonly incarnation: number }): GroupCalls {
+  #of({ incarnation }: { readonly incarnation: number }): GroupCalls<Sessions> {
     return this.#group(this.groupOf(incarnation));
   }
 
-  #all(): GroupCalls[] {
+  #all(): GroupCalls<Sessions>[] {
     return Array.from({ length: this.#options.groups() }, (_, i) => this.#group(i + 1));
   }
 
-  #group(group: number): GroupCalls {
+  #group(group: number): GroupCalls<Sessions> {
     let calls = this.#groups.get(group);
     if (calls === undefined) {
       calls = new GroupCalls(group, this.#options);

@@ -1,10 +1,10 @@
 import { Deferred, type Logger, type Random, type Timers } from "@canopy/base";
-import { type GatewayPeer, SessionError } from "@canopy/session";
+import { type GatewayPeer, SessionError, type Sessions } from "@canopy/session";
 import { Backoff, pause } from "../control-backoff.ts";
 import type { GroupCalls } from "./group-calls.ts";
 
 export interface GroupAttachmentParts {
-  readonly calls: GroupCalls;
+  readonly calls: GroupCalls<Sessions>;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;

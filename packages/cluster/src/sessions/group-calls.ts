@@ -1,12 +1,13 @@
 import type { Clock, Random, Timers } from "@canopy/base";
-import { SessionError, type Sessions } from "@canopy/session";
+import { SessionError } from "@canopy/session";
 import { Backoff, pause } from "../control-backoff.ts";
 
-export interface GroupCallsOptions {
+/** `Port`: of a group, at one node. */
+export interface GroupCallsOptions<Port> {
   /** Names of the session nodes that are known now; one at least. */
   readonly nodes: () => readonly string[];
   /** A group of the node, also of one that only another node has named. May throw. */
-  readonly connect: (node: string, group: number) => Sessions;
+  readonly connect: (node: string, group: number) => Port;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -32,11 +33,9 @@ type Outcome<T> =
   /** No answer yet. */
   | { readonly type: "late" };
 
-type Ask<T> = (sessions: Sessions) => Promise<T>;
-
 /** One call, through all its tries. */
-interface Call<T> {
-  readonly ask: Ask<T>;
+interface Call<Port, T> {
+  readonly ask: (port: Port) => Promise<T>;
   readonly end: number;
   /** A try may have been, or may yet be, done. */
   isUncertain: boolean;
@@ -47,15 +46,15 @@ interface Call<T> {
  * until their deadline: then they are `unavailable`, or `indeterminate` where one of the tries may have
  * been done.
  */
-export class GroupCalls {
+export class GroupCalls<Port> {
   readonly group: number;
-  readonly #options: GroupCallsOptions;
+  readonly #options: GroupCallsOptions<Port>;
   /** Who is said to lead; not known to be true. */
   #leader: string | undefined;
   #next = 0;
   #closed = false;
 
-  constructor(group: number, options: GroupCallsOptions) {
+  constructor(group: number, options: GroupCallsOptions<Port>) {
     this.group = group;
     this.#options = options;
     // so that not all groups begin with the same node
@@ -67,13 +66,16 @@ export class GroupCalls {
     this.#closed = true;
   }
 
-  async call<T>(ask: Ask<T>): Promise<T> {
-    const { clock, timers, random, deadline = DEADLINE } = this.#options;
-    const call: Call<T> = { ask, end: clock.now() + deadline, isUncertain: false };
+  async call<T>(
+    ask: (port: Port) => Promise<T>,
+    deadline: number = this.#options.deadline ?? DEADLINE,
+  ): Promise<T> {
+    const { clock, timers, random } = this.#options;
+    const call: Call<Port, T> = { ask, end: clock.now() + deadline, isUncertain: false };
     const backoff = new Backoff(random, LONGEST_PAUSE);
     let node: string | undefined;
     for (let hints = 0; ; ) {
-      if (this.#closed) throw new SessionError("closed", "the gateway stops");
+      if (this.#closed) throw new SessionError("closed", "no group is asked any more");
       node = this.#leader ?? this.#other(node);
       const outcome = await this.#at(node, call);
       if (outcome.type === "value") return outcome.value;
@@ -92,7 +94,7 @@ export class GroupCalls {
    * Asks a node. While it says nothing, others are asked too: a node that leads no more may hang, but one
    * that leads may only take its time, and is not asked twice. `late`: the call's time is up.
    */
-  async #at<T>(node: string, call: Call<T>): Promise<Outcome<T>> {
+  async #at<T>(node: string, call: Call<Port, T>): Promise<Outcome<T>> {
     const answer = this.#ask(node, call);
     for (;;) {
       const outcome = await this.#within(answer, call);
@@ -115,7 +117,7 @@ export class GroupCalls {
     return { type: "late" };
   }
 
-  async #ask<T>(node: string, { ask }: Call<T>): Promise<Outcome<T>> {
+  async #ask<T>(node: string, { ask }: Call<Port, T>): Promise<Outcome<T>> {
     try {
       return { type: "value", value: await ask(this.#options.connect(node, this.group)) };
     } catch (thrown) {
@@ -123,7 +125,7 @@ export class GroupCalls {
     }
   }
 
-  #learn<T>(node: string, outcome: Outcome<T>, call: Call<T>): void {
+  #learn<T>(node: string, outcome: Outcome<T>, call: Call<Port, T>): void {
     if (outcome.type !== "error") {
       this.#leader = node;
       return;
@@ -146,12 +148,12 @@ export class GroupCalls {
     throw new SessionError("unavailable", "no session node is known");
   }
 
-  #given<T>({ isUncertain }: Call<T>, cause: SessionError | undefined): SessionError {
+  #given<T>({ isUncertain }: Call<Port, T>, cause: SessionError | undefined): SessionError {
     const text = `session group ${this.group} does not answer`;
     return new SessionError(isUncertain ? "indeterminate" : "unavailable", text, { cause });
   }
 
-  #within<T>(answer: Promise<Outcome<T>>, { end }: Call<unknown>): Promise<Outcome<T>> {
+  #within<T>(answer: Promise<Outcome<T>>, { end }: Call<Port, unknown>): Promise<Outcome<T>> {
     const { clock, timers, patience = PATIENCE } = this.#options;
     const left = Math.max(0, Math.min(patience, end - clock.now()));
     return new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@ import {
   systemClock,
   systemRandom,
   systemTimers,
+  type Timer,
 } from "@canopy/base";
 import { ControlClient, LeaseKeeper, ViewFollower } from "@canopy/cluster";
 import { ControlError, type MemberKind, type ReadonlyView } from "@canopy/control";
@@ -30,6 +31,8 @@ export interface MembershipOptions {
 
 /** Between two tries to join, ms. */
 const PAUSE = 500;
+/** How long a planned end waits until others know of it, ms: else they find out. */
+const LEAVE_TIMEOUT = 1_000;
 
 /** One life of a gateway or a store process in the cluster: from start() to the end of its lease. */
 export class Membership implements Lifecycle {
@@ -97,9 +100,15 @@ export class Membership implements Lifecycle {
     await sayWaiting(this.#follower.reached(this.#keeper.incarnation), what, say);
   }
 
-  /** A planned end, which others need not wait for; undone work of it is over. */
+  /** A planned end, so that others need not wait for that of the lease. Settles when they know, or soon. */
   async leave(): Promise<void> {
-    await this.#keeper.leave();
+    const left = this.#keeper.leave().catch(() => {});
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = systemTimers.set(LEAVE_TIMEOUT, resolve);
+    });
+    await Promise.race([left, late]);
+    timer?.cancel();
   }
 
   async stop(): Promise<void> {
