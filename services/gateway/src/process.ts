@@ -38,8 +38,6 @@ const CALL_TIMEOUT = 10_000;
 const READ_TIMEOUT = 1_000;
 /** How long clients are kept without an answer where nobody renews the lease, ms. */
 const GRACE = 10_000;
-/** How long a planned end waits until the others know of it, ms: else they find out. */
-const LEAVE_TIMEOUT = 1_000;
 
 const around = { clock: systemClock, timers: systemTimers, random: systemRandom };
 
@@ -142,7 +140,7 @@ class GatewayLife implements Life {
 
   async stop(): Promise<void> {
     await this.#gateway?.stop();
-    await this.#leave();
+    await this.membership.leave();
     await this.#end();
   }
 
@@ -230,17 +228,6 @@ class GatewayLife implements Life {
 
   #waiting(what: Promise<void>, whom: () => string): Promise<void> {
     return sayWaiting(what, whom, { timers: systemTimers, logger: this.#parts.logger });
-  }
-
-  async #leave(): Promise<void> {
-    const { membership } = this;
-    const left = membership.leave().catch(() => {});
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = systemTimers.set(LEAVE_TIMEOUT, () => resolve());
-    });
-    await Promise.race([left, late]);
-    timer?.cancel();
   }
 
   #expired(): void {

@@ -36,9 +36,9 @@ export class SessionNodes implements Lifecycle {
     return [...names];
   }
 
-  /** `host:port`; undefined: not known now. */
+  /** `host:port`; undefined: not known now. A founder that has not been there yet has announced none. */
   address(name: string): string | undefined {
-    return this.#options.view()?.node(name)?.address ?? this.#known.get(name);
+    return this.#options.view()?.node(name)?.address || this.#known.get(name);
   }
 
   /** As a person would want to read them. */
