@@ -11,7 +11,6 @@ interface Drop {
  */
 export class Drops {
   readonly #drops = new Map<string, Drop>();
-  #isHeld = false;
 
   /** 0 where nothing is being dropped. */
   floor(queue: string): Offset {
@@ -34,18 +33,6 @@ export class Drops {
 
   end(queue: string): void {
     const drop = this.#drops.get(queue);
-    if (drop !== undefined && --drop.underWay === 0 && !this.#isHeld) this.#drops.delete(queue);
-  }
-
-  /** Until `release` none is forgotten: floors are being written, of queues that may go meanwhile. */
-  hold(): void {
-    this.#isHeld = true;
-  }
-
-  release(): void {
-    this.#isHeld = false;
-    for (const [queue, { underWay }] of this.#drops) {
-      if (underWay === 0) this.#drops.delete(queue);
-    }
+    if (drop !== undefined && --drop.underWay === 0) this.#drops.delete(queue);
   }
 }

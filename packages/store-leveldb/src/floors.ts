@@ -30,12 +30,14 @@ export async function writeFloors(
 ): Promise<number> {
   const { dirty } = state;
   state.dirty = [];
-  for (const queue of dirty) queue.dirty = false;
   const slice = new Slice();
   const ops = new OpBatch(committer, patient);
-  state.drops.hold();
+  let at = 0;
   try {
-    for (const queue of dirty) {
+    while (at < dirty.length) {
+      const queue = dirty[at++] as QueueIndex;
+      // Not earlier: until then it is not forgotten.
+      queue.dirty = false;
       ops.put(
         namedKey("floor", state.shard, queue.name),
         encodeFloor(floorOf(state, queue), newest),
@@ -49,14 +51,15 @@ export async function writeFloors(
     }
     await ops.flush();
   } finally {
-    state.drops.release();
+    for (; at < dirty.length; at++) state.dirty.push(dirty[at] as QueueIndex);
+    for (const queue of dirty) state.forgetIfEmpty(queue);
   }
   return dirty.length;
 }
 
-/** A queue that was emptied and came back has a second index, and what is dropped may be there only. */
-function floorOf({ queues, drops }: ShardState, { name, floor }: QueueIndex): Offset {
-  return Math.max(floor, queues.get(name)?.floor ?? 0, drops.floor(name));
+/** With that of a drop that is not in memory yet. */
+function floorOf({ drops }: ShardState, { name, floor }: QueueIndex): Offset {
+  return Math.max(floor, drops.floor(name));
 }
 
 /** Writes the floor of a drop; `apply` is called with it when it is on disk. */

@@ -14,7 +14,8 @@ export const LAST = 5;
  * Where a queue's messages are: runs in sealed segments, described in memory and read when needed,
  * then the entries of the unsealed tail. Plain numbers, no object per message: a queue costs about
  * 300 bytes and its name, a message in the tail 16 bytes, a run 48 bytes (of up to RUN_LENGTH
- * messages). A queue that holds nothing has no QueueIndex.
+ * messages). One that holds nothing is kept for as long
+ * as ShardState.queues says.
  */
 export class QueueIndex {
   readonly name: string;

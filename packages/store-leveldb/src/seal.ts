@@ -78,6 +78,7 @@ export async function sealOldest(
     if (slice.over) await slice.rest();
   }
   state.tails.shift();
+  for (const queue of tail.queues) state.forgetIfEmpty(queue);
   return sealed;
 }
 

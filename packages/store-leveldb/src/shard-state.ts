@@ -14,6 +14,10 @@ export class ShardState {
   readonly shard: number;
   epoch: number = 0;
   head: Offset = 0;
+  /**
+   * One per name: an empty one stays while a tail or `dirty` lists it. Else a second one of the name
+   * could come and go beside it, and the first one's lower floor be written behind the second one's.
+   */
   readonly queues: Map<string, QueueIndex> = new Map();
   readonly retained: RetainedIndex = new RetainedIndex();
   /** Session → keys. */
@@ -157,10 +161,9 @@ export class ShardState {
   async drop(name: string, floor: Offset, loadRun: LoadRun): Promise<number> {
     const queue = this.queues.get(name);
     if (queue === undefined) return 0;
-    const trimming = this.trim(name, floor, loadRun);
-    // Listed: if it is forgotten now, an older floor under its name may still be on its way.
+    // First, so that it is not forgotten: an older floor under its name may still be on its way.
     this.markDirty(queue);
-    return trimming;
+    return this.trim(name, floor, loadRun);
   }
 
   /** Takes out the runs that are wholly below the floor. */
@@ -209,8 +212,15 @@ export class ShardState {
     this.onDirty();
   }
 
+  /** Where nothing is in it, and nobody will write its floor any more. */
   forgetIfEmpty(queue: QueueIndex): void {
-    if (queue.isEmpty && this.queues.get(queue.name) === queue) this.queues.delete(queue.name);
+    if (!queue.isEmpty || queue.dirty || this.#isInTail(queue)) return;
+    if (this.queues.get(queue.name) === queue) this.queues.delete(queue.name);
+  }
+
+  #isInTail({ touched }: QueueIndex): boolean {
+    const oldest = this.tails[0];
+    return oldest !== undefined && touched >= oldest.id;
   }
 
   addSealed(segment: SealedSegment): void {

@@ -126,7 +126,7 @@ export class Shard implements ShardStore, Line {
     const { state } = this;
     const { committer, newest } = this.#parts;
     const queue = state.queues.get(name);
-    if (queue === undefined) return 0;
+    if (queue === undefined || queue.isEmpty) return 0;
     // Applied also if a newer owner has the shard by then: it is on disk.
     return writeDrop(state, committer, newest(), { queue, upTo }, (floor) =>
       state.drop(name, floor, this.#loadRun),
@@ -145,7 +145,11 @@ export class Shard implements ShardStore, Line {
   async stats(queues?: readonly string[]): Promise<readonly QueueStat[]> {
     this.#requireOpen();
     const all = this.state.queues;
-    if (queues === undefined) return Array.from(all.values(), (queue) => statOf(queue.name, queue));
+    if (queues === undefined) {
+      const stats: QueueStat[] = [];
+      for (const queue of all.values()) if (!queue.isEmpty) stats.push(statOf(queue.name, queue));
+      return stats;
+    }
     return queues.map((name) => statOf(name, all.get(name)));
   }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ShardStore } from "../port.ts";
 import { bodies, change, type MakeHarness, outcome, put, useBench } from "./harness.ts";
 
 export function queueTests(makeHarness: MakeHarness): void {
@@ -50,6 +51,30 @@ export function queueTests(makeHarness: MakeHarness): void {
     expect(await bodies(shard, "q")).toEqual([]);
     await put(shard, { body: "new", queues: ["q"] });
     expect(await bodies(shard, "q")).toEqual(["new"]);
+  });
+
+  test("a drop from a queue that was emptied before and came back is not undone by a close or a crash", async () => {
+    const empty = [
+      (shard: ShardStore) => shard.remove("q"),
+      (shard: ShardStore) => shard.trim("q", Number.MAX_SAFE_INTEGER),
+    ];
+    const ends = [() => bench().reopen(), () => bench().crash()];
+    for (const end of ends) {
+      for (const emptied of empty) {
+        for (const dropped of [7, 10]) {
+          let shard = await bench().shard();
+          await put(shard, ...ten("q"));
+          await emptied(shard);
+          const first = await put(shard, ...ten("q"));
+          expect(await shard.drop("q", first + dropped - 1)).toBe(dropped);
+          await end();
+          shard = await bench().shard();
+          const left = ten("q").slice(dropped);
+          expect(await bodies(shard, "q")).toEqual(left.map(({ body }) => body));
+          await shard.drop("q", Number.MAX_SAFE_INTEGER);
+        }
+      }
+    }
   });
 
   test("what reads have passed for a drop does not come back, at whatever moment it ends", async () => {
