@@ -21,6 +21,24 @@ function project(
 /** Their test folders are in projects of their own. */
 const withProcesses = ["standalone", "bench"];
 const beside = ["src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts"];
+/** Those of `services/standalone/test` that are not about one process: see target.ts there. */
+const protocolCases = [
+  "auth",
+  "connect",
+  "durable",
+  "flow",
+  "limits",
+  "publish",
+  "retained",
+  "shared",
+  "subscribe",
+  "sys",
+  "takeover",
+  "under-load",
+  "unfinished",
+  "websocket",
+  "will",
+].map((name) => `test/${name}.test.ts`);
 const folders = ["packages", "services"].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group)).map((name) => ({ group, name })),
 );
@@ -43,12 +61,19 @@ export default defineConfig({
         testTimeout: 60_000,
         hookTimeout: 60_000,
       }),
+      // The protocol's cases again, against a cluster: as heavy, so it comes when those have ended.
+      project("processes-cluster", "services/standalone", protocolCases, {
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
+        provide: { target: "cluster" },
+        sequence: { groupOrder: 1 },
+      }),
       project("processes-rpc", "packages/rpc", ["test/processes/**/*.test.ts"], {
         testTimeout: 60_000,
       }),
       // It takes all cores, so it comes when the others have ended.
       project("processes-bench", "packages/bench", ["test/**/*.test.ts"], {
-        sequence: { groupOrder: 1 },
+        sequence: { groupOrder: 2 },
       }),
     ],
   },
