@@ -53,7 +53,7 @@ export default defineConfig({
           group === "packages" ? name : `service-${name}`,
           `${group}/${name}`,
           withProcesses.includes(name) ? ["src/**/*.test.ts"] : beside,
-          name === "rpc" ? { exclude: ["test/processes/**"] } : {},
+          { exclude: ["test/processes/**"] },
         ),
       ),
       project("scripts", "scripts", ["**/*.test.ts"]),
@@ -70,6 +70,10 @@ export default defineConfig({
       }),
       project("processes-rpc", "packages/rpc", ["test/processes/**/*.test.ts"], {
         testTimeout: 60_000,
+      }),
+      project("processes-nodes", "services", ["*/test/processes/**/*.test.ts"], {
+        testTimeout: 60_000,
+        sequence: { groupOrder: 1 },
       }),
       // It takes all cores, so it comes when the others have ended.
       project("processes-bench", "packages/bench", ["test/**/*.test.ts"], {
