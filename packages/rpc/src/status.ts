@@ -111,6 +111,10 @@ export function errorOf(status: StatusObject, sent: boolean): Error {
   return new RpcError(codeOf(code), details, { sent });
 }
 
+export function isStoreErrorCode(code: string): code is StoreErrorCode {
+  return isIn(STORE, code);
+}
+
 function isIn<K extends string>(
   codes: Readonly<Record<K, Status>>,
   code: string | undefined,

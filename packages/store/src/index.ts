@@ -24,6 +24,8 @@ export {
 export {
   type Dispatch,
   type InterestChange,
+  type Missed,
+  type MissedShard,
   type NotTaken,
   type PublishBatch,
   type Push,

@@ -93,6 +93,24 @@ export interface Dispatch {
 }
 
 /**
+ * Pushes that a gateway was not given, as it could not keep up. Nothing of it is lost in silence: before it
+ * acknowledges the number, its readers of these shards read anew, and its transient sessions with an
+ * interest at QoS ≥ 1 in one of the topics are disconnected (0x97). Of QoS 0 nothing is said.
+ */
+export interface Missed {
+  /** As {@link Push.number}: of the last push that this stands for. */
+  readonly number: number;
+  readonly shards: readonly MissedShard[];
+}
+
+export interface MissedShard {
+  readonly shard: number;
+  readonly epoch: number;
+  /** Of the messages of QoS ≥ 1; undefined: too many to be named, so that any topic of the shard is meant. */
+  readonly topics: readonly Topic[] | undefined;
+}
+
+/**
  * Why a batch was not taken. In all cases its messages that have no answer may be stored or not, and
  * are given again in a batch of the same number, after {@link Shards.resume}: then both ends well.
  */
@@ -121,6 +139,8 @@ export interface ShardPeer {
   notTaken(batch: PublishBatch, reason: NotTaken): void;
   push(push: Push): void;
   dispatch(message: Dispatch): void;
+  /** Never said by a store process itself, but by what is between it and the gateway. */
+  missed?(missed: Missed): void;
   /**
    * Pushes of this shard may not have come: it has another owner or epoch, or its owner was out of
    * reach. Readers have to read anew. Never said by a store process itself.
