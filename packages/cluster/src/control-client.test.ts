@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 import { FakeControl, failure, never, settled } from "../test/fake-control.ts";
 import { ControlClient, type ControlClientOptions } from "./control-client.ts";
 
+const drain = { name: "n", wish: "drain" } as const;
+
 function start(names: readonly string[], options: Partial<ControlClientOptions> = {}) {
   const time = new FakeTime();
   const nodes = new Map([...names, "unlisted"].map((name) => [name, new FakeControl()]));
@@ -45,9 +47,9 @@ describe("a call", () => {
     node("a").otherwise = failure("not-leader", "b");
     node("b").otherwise = () => Promise.resolve(5);
     expect(await after(time, 0, client.unban("user", "u"))).toBe(5);
-    expect(await after(time, 0, client.retire("n"))).toBe(5);
+    expect(await after(time, 0, client.wish(drain))).toBe(5);
     expect(node("a").asked).toEqual(["unban"]);
-    expect(node("b").asked).toEqual(["unban", "retire"]);
+    expect(node("b").asked).toEqual(["unban", "wish"]);
   });
 
   test("also to one that is not listed", async () => {
@@ -70,21 +72,21 @@ describe("a call", () => {
     expect(await after(time, 0, client.unban("user", "u"))).toBe("pending");
     const { asked } = node("b");
     expect(asked).toEqual([]);
-    expect(await after(time, 50, client.retire("n"))).toBe(8);
-    expect(asked.toSorted()).toEqual(["retire", "unban"]);
+    expect(await after(time, 50, client.wish(drain))).toBe(8);
+    expect(asked.toSorted()).toEqual(["unban", "wish"]);
   });
 
   test("leaves a node that does not answer", async () => {
     const { time, node, client } = start(["a", "b"]);
     node("a").otherwise = never;
-    expect(await after(time, 1_100, client.retire("n"))).toMatchObject({ incarnation: 7 });
-    expect(node("b").asked).toEqual(["retire"]);
+    expect(await after(time, 1_100, client.wish(drain))).toMatchObject({ incarnation: 7 });
+    expect(node("b").asked).toEqual(["wish"]);
   });
 
   test.each(["ended", "behind", "refused"] as const)("that is %s is not repeated", async (code) => {
     const { time, node, client } = start(["a", "b"]);
     node("a").otherwise = failure(code);
-    expect(await after(time, 0, client.retire("n"))).toBe(code);
+    expect(await after(time, 0, client.wish(drain))).toBe(code);
     expect(node("b").asked).toEqual([]);
   });
 
@@ -93,8 +95,8 @@ describe("a call", () => {
     // Each says that the other one leads.
     node("a").otherwise = failure("not-leader", "b");
     node("b").otherwise = failure("not-leader", "a");
-    expect(await after(time, 4_000, client.retire("n"))).toBe("pending");
-    const call = client.retire("n");
+    expect(await after(time, 4_000, client.wish(drain))).toBe("pending");
+    const call = client.wish(drain);
     expect(await after(time, 5_000, call)).toBe("not-leader");
     expect(node("a").asked.length + node("b").asked.length).toBeLessThan(120);
     const renewal = client.renew({ incarnation: 1, acknowledged: 1 });
@@ -115,11 +117,11 @@ describe("a call", () => {
   test("is refused when the client is closed, also one that is being repeated", async () => {
     const { time, node, client } = start(["a"]);
     node("a").otherwise = failure("unavailable");
-    const call = client.retire("n");
+    const call = client.wish(drain);
     expect(await after(time, 50, call)).toBe("pending");
     client.close();
     expect(await after(time, 1_000, call)).toBe("closed");
-    expect(await after(time, 0, client.retire("n"))).toBe("closed");
+    expect(await after(time, 0, client.wish(drain))).toBe("closed");
   });
 
   test("waits by chance: two clients do not come back at the same time", async () => {
@@ -131,7 +133,7 @@ describe("a call", () => {
         at.push(time.now());
         return failure("unavailable")();
       };
-      void client.retire("n").catch(() => {});
+      void client.wish(drain).catch(() => {});
       for (let i = 0; i < 4; i++) {
         await settled();
         time.advance((time.nextDue ?? 0) - time.now());

@@ -1,6 +1,8 @@
 /** Control over the session nodes of the cluster, whichever of them leads. */
 import type { Clock, Random, Timers } from "@canopy/base";
 import {
+  type Announced,
+  type Announcement,
   type AttendSink,
   type Ban,
   type Control,
@@ -8,8 +10,8 @@ import {
   type Incarnation,
   type Joined,
   type JoinRequest,
+  type NodeWish,
   type Renewal,
-  type SessionNode,
   type Version,
   type Watch,
   type WatchSink,
@@ -108,12 +110,12 @@ export class ControlClient implements Control {
     return this.#call((control) => control.unban(kind, value));
   }
 
-  announce(node: SessionNode): Promise<Version> {
+  announce(node: Announcement): Promise<Announced> {
     return this.#call((control) => control.announce(node));
   }
 
-  retire(name: string): Promise<Version> {
-    return this.#call((control) => control.retire(name));
+  wish(wish: NodeWish): Promise<Version> {
+    return this.#call((control) => control.wish(wish));
   }
 
   inForce(version: Version): Promise<void> {
@@ -159,12 +161,11 @@ export class ControlClient implements Control {
     else if (this.#leader === node) this.#leader = undefined;
   }
 
-  /** The next one in turn, but not the same again. */
+  /** The one behind the last, so that none is left out; first any, each time the next. */
   #other(last: string | undefined): string {
     const nodes = this.#options.nodes();
-    const others = nodes.filter((node) => node !== last);
-    const from = others.length > 0 ? others : nodes;
-    const node = from[this.#next++ % from.length];
+    const before = last === undefined ? -1 : nodes.indexOf(last);
+    const node = nodes[(before < 0 ? this.#next++ : before + 1) % nodes.length];
     if (node === undefined) throw new ControlError("unavailable", "no session node is known");
     return node;
   }

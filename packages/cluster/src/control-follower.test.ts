@@ -1,5 +1,10 @@
 import { seededRandom } from "@canopy/base";
-import { ControlError, type VersionedChange, type WholeView } from "@canopy/control";
+import {
+  ControlError,
+  type SessionNode,
+  type VersionedChange,
+  type WholeView,
+} from "@canopy/control";
 import { FakeTime } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { FakeControl, settled } from "../test/fake-control.ts";
@@ -16,9 +21,13 @@ const whole: WholeView = {
   bans: [],
 };
 
+const nodeOf = (name: string): SessionNode => {
+  return { name, address: "", disk: 1, replica: 1, standing: "member", drained: false };
+};
+
 const node = (version: number): VersionedChange => ({
   version,
-  change: { type: "node", node: { name: `n${version}`, address: "" } },
+  change: { type: "node", node: nodeOf(`n${version}`) },
 });
 
 function start() {

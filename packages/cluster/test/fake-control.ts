@@ -1,5 +1,6 @@
 /** A node of the control plane that answers what it is told to. */
 import {
+  type Announced,
   type AttendSink,
   type Control,
   ControlError,
@@ -61,12 +62,12 @@ export class FakeControl implements Control {
     return this.#answer("unban");
   }
 
-  announce(): Promise<number> {
+  announce(): Promise<Announced> {
     return this.#answer("announce");
   }
 
-  retire(): Promise<number> {
-    return this.#answer("retire");
+  wish(): Promise<number> {
+    return this.#answer("wish");
   }
 
   inForce(): Promise<void> {

@@ -45,10 +45,28 @@ export interface Ban {
   readonly until: number;
 }
 
-/** A node that runs replicas of the control group and the session groups. */
+export type NodeStanding =
+  /** Its replicas shall be voters of every group: those that are not yet are being made so. */
+  | "member"
+  /** Its replicas are being taken out of every group; then it has left. */
+  | "leaving"
+  /** It may come, or come back with another disk; what it had before is being taken out. */
+  | "awaited"
+  /** It does not come back by itself: somebody has to say that it may. */
+  | "left";
+
+/** A node that runs, ran, or shall run replicas of the control group and the session groups. */
 export interface SessionNode {
   readonly name: string;
+  /** Where others reach it, or did; empty before it has come. */
   readonly address: string;
+  /** Identity of the data folder with its replicas; 0 while it is awaited. */
+  readonly disk: number;
+  /** Its replica's id, the same in every group and never given again; 0 while it is awaited. */
+  readonly replica: number;
+  readonly standing: NodeStanding;
+  /** It shall lead no group. */
+  readonly drained: boolean;
 }
 
 export type Change =
@@ -61,7 +79,6 @@ export type Change =
   | { readonly type: "store-down"; readonly incarnation: Incarnation }
   | { readonly type: "shard"; readonly place: ShardPlace }
   | { readonly type: "node"; readonly node: SessionNode }
-  | { readonly type: "node-left"; readonly name: string }
   | { readonly type: "banned"; readonly ban: Ban }
   | { readonly type: "unbanned"; readonly kind: Ban["kind"]; readonly value: string };
 

@@ -4,7 +4,7 @@
  * which gives one more epoch.
  */
 import type { Ban, Incarnation, SessionNode } from "./change.ts";
-import type { JoinRequest } from "./port.ts";
+import type { Announcement, JoinRequest, NodeWish } from "./port.ts";
 
 /** The first one counts: the numbers of shards and session groups never change. */
 export interface CreateCommand {
@@ -57,14 +57,29 @@ export interface UnbanCommand {
   readonly value: string;
 }
 
-export interface NodeCommand {
-  readonly type: "node";
-  readonly node: SessionNode;
+/** The first one counts: those that created the cluster, as the control group was begun. */
+export interface FoundersCommand {
+  readonly type: "founders";
+  readonly founders: readonly Founder[];
 }
 
+export type Founder = Pick<SessionNode, "name" | "disk" | "replica">;
+
+/** A session node says that it is there. */
+export interface NodeCommand extends Announcement {
+  readonly type: "node";
+}
+
+/** What shall become of a session node. */
+export interface NodeWishCommand extends NodeWish {
+  readonly type: "node-wish";
+}
+
+/** No group has this replica any more. */
 export interface NodeLeftCommand {
   readonly type: "node-left";
   readonly name: string;
+  readonly replica: number;
 }
 
 export type Command =
@@ -75,7 +90,9 @@ export type Command =
   | ReopenCommand
   | BanCommand
   | UnbanCommand
+  | FoundersCommand
   | NodeCommand
+  | NodeWishCommand
   | NodeLeftCommand;
 
 export type CommandType = Command["type"];

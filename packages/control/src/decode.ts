@@ -1,8 +1,8 @@
 /** Bytes to commands: the opposite of encode.ts. */
 import { ByteReader, DecodeError } from "@canopy/base";
-import type { Assignment, Command, CommandType } from "./commands.ts";
+import type { Assignment, Command, CommandType, Founder } from "./commands.ts";
 import { COMMAND_VERSION, TYPE_CODES } from "./encode.ts";
-import { readBan, readBanKind, readList, readMemberKind, readNode } from "./encode-values.ts";
+import { readBan, readBanKind, readList, readMemberKind, readWish } from "./encode-values.ts";
 
 const TYPES: ReadonlyMap<number, CommandType> = new Map(
   Object.entries(TYPE_CODES).map(([type, code]) => [code, type as CommandType]),
@@ -48,13 +48,27 @@ function readBody(r: ByteReader, type: CommandType): Command {
       return { type, ban: readBan(r), wall: r.varint() };
     case "unban":
       return { type, kind: readBanKind(r), value: r.string() };
+    case "founders":
+      return { type, founders: readList(r, readFounder) };
     case "node":
-      return { type, node: readNode(r) };
+      return {
+        type,
+        name: r.string(),
+        address: r.string(),
+        disk: r.varint(),
+        replica: r.varint(),
+      };
+    case "node-wish":
+      return { type, name: r.string(), wish: readWish(r) };
     case "node-left":
-      return { type, name: r.string() };
+      return { type, name: r.string(), replica: r.varint() };
   }
 }
 
 function readAssignment(r: ByteReader): Assignment {
   return { shard: r.varint(), owner: r.varint(), epoch: r.varint() };
+}
+
+function readFounder(r: ByteReader): Founder {
+  return { name: r.string(), disk: r.varint(), replica: r.varint() };
 }

@@ -1,4 +1,5 @@
 import type { Ban, Change, SessionNode, ShardPlace, WholeView } from "./change.ts";
+import { isSameNode } from "./nodes.ts";
 
 /** Changes that lead from one view to a later one: ends first, so that nobody is there twice. */
 export function difference(before: WholeView, after: WholeView): readonly Change[] {
@@ -53,17 +54,14 @@ function places(before: readonly ShardPlace[], after: readonly ShardPlace[]): Ch
     .map((place) => ({ type: "shard", place }));
 }
 
+/** None is ever forgotten. */
 function nodes(before: readonly SessionNode[], after: readonly SessionNode[]): Change[] {
-  const names = new Set(after.map(({ name }) => name));
-  const addresses = new Map(before.map(({ name, address }) => [name, address]));
-  return [
-    ...before
-      .filter(({ name }) => !names.has(name))
-      .map(({ name }): Change => ({ type: "node-left", name })),
-    ...after
-      .filter(({ name, address }) => addresses.get(name) !== address)
-      .map((node): Change => ({ type: "node", node })),
-  ];
+  const known = new Map(before.map((node) => [node.name, node]));
+  const isNew = (node: SessionNode): boolean => {
+    const was = known.get(node.name);
+    return was === undefined || !isSameNode(was, node);
+  };
+  return after.filter(isNew).map((node): Change => ({ type: "node", node }));
 }
 
 function bans(before: readonly Ban[], after: readonly Ban[]): Change[] {

@@ -1,10 +1,13 @@
 /** What commands and snapshots are made of, as bytes. */
 import { type ByteReader, type ByteWriter, DecodeError } from "@canopy/base";
-import type { Ban, Member, MemberKind, SessionNode, ShardPlace } from "./change.ts";
+import type { Ban, Member, MemberKind, NodeStanding, SessionNode, ShardPlace } from "./change.ts";
+import type { NodeWish } from "./port.ts";
 
 /** On disk: numbers are never given a new meaning. */
 const MEMBER_KINDS: readonly MemberKind[] = ["gateway", "store"];
 const BAN_KINDS: readonly Ban["kind"][] = ["client", "user", "address"];
+const STANDINGS: readonly NodeStanding[] = ["member", "leaving", "awaited", "left"];
+const WISHES: readonly NodeWish["wish"][] = ["add", "remove", "replace", "drain", "resume"];
 
 export function writeMemberKind(w: ByteWriter, kind: MemberKind): void {
   w.u8(MEMBER_KINDS.indexOf(kind));
@@ -62,13 +65,32 @@ export function readBan(r: ByteReader): Ban {
   return { kind: readBanKind(r), value: r.string(), reason: r.string(), until: r.varint() };
 }
 
+export function writeWish(w: ByteWriter, wish: NodeWish["wish"]): void {
+  w.u8(WISHES.indexOf(wish));
+}
+
+export function readWish(r: ByteReader): NodeWish["wish"] {
+  return known(WISHES, r.u8(), "wish");
+}
+
 export function writeNode(w: ByteWriter, node: SessionNode): void {
   w.string(node.name);
   w.string(node.address);
+  w.varint(node.disk);
+  w.varint(node.replica);
+  w.u8(STANDINGS.indexOf(node.standing));
+  w.bool(node.drained);
 }
 
 export function readNode(r: ByteReader): SessionNode {
-  return { name: r.string(), address: r.string() };
+  return {
+    name: r.string(),
+    address: r.string(),
+    disk: r.varint(),
+    replica: r.varint(),
+    standing: known(STANDINGS, r.u8(), "standing of a node"),
+    drained: r.bool(),
+  };
 }
 
 export function writeList<T>(

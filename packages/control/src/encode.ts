@@ -1,12 +1,12 @@
 /** Commands to bytes: a version, the type, then the command's own fields. */
 import { ByteWriter } from "@canopy/base";
-import type { Assignment, Command, CommandType } from "./commands.ts";
-import { writeBan, writeBanKind, writeList, writeMemberKind, writeNode } from "./encode-values.ts";
+import type { Assignment, Command, CommandType, Founder } from "./commands.ts";
+import { writeBan, writeBanKind, writeList, writeMemberKind, writeWish } from "./encode-values.ts";
 
 /** Raised when the meaning of the bytes changes; a decoder refuses newer ones. */
 export const COMMAND_VERSION = 1;
 
-/** On disk: numbers are never given a new meaning. */
+/** On disk: numbers are never given a new meaning. 10 and 11 were never written. */
 export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
   create: 1,
   join: 2,
@@ -17,8 +17,10 @@ export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
   reopen: 7,
   ban: 8,
   unban: 9,
-  node: 10,
-  "node-left": 11,
+  founders: 12,
+  node: 13,
+  "node-wish": 14,
+  "node-left": 15,
 };
 
 // One writer for all: encoding never yields, and take() copies.
@@ -58,10 +60,19 @@ function writeBody(w: ByteWriter, command: Command): void {
     case "unban":
       writeBanKind(w, command.kind);
       return w.string(command.value);
+    case "founders":
+      return writeList(w, command.founders, writeFounder);
     case "node":
-      return writeNode(w, command.node);
+      w.string(command.name);
+      w.string(command.address);
+      w.varint(command.disk);
+      return w.varint(command.replica);
+    case "node-wish":
+      w.string(command.name);
+      return writeWish(w, command.wish);
     case "node-left":
-      return w.string(command.name);
+      w.string(command.name);
+      return w.varint(command.replica);
   }
 }
 
@@ -69,4 +80,10 @@ function writeAssignment(w: ByteWriter, assignment: Assignment): void {
   w.varint(assignment.shard);
   w.varint(assignment.owner);
   w.varint(assignment.epoch);
+}
+
+function writeFounder(w: ByteWriter, { name, disk, replica }: Founder): void {
+  w.string(name);
+  w.varint(disk);
+  w.varint(replica);
 }

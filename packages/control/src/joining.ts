@@ -6,6 +6,8 @@ import type { Tables } from "./tables.ts";
 
 /** Together of both kinds, with gateways that are down and not gone. */
 export const MAX_MEMBERS = 10_000;
+/** Of bans and of session nodes, each. */
+export const MAX_ENTRIES = 10_000;
 /** Of names, addresses and the like, in UTF-16 units. */
 export const MAX_TEXT = 1_000;
 

@@ -43,7 +43,7 @@ test("versions and epochs only grow, and a shard's owner is one live store proce
         before = [...places];
       });
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -91,6 +91,30 @@ test("no two live gateways have a name, and no two live store processes a disk",
   );
 });
 
+test("an id of a replica is one node's with one disk for ever, and a node is left over", () => {
+  fc.assert(
+    fc.property(scripts, (steps) => {
+      const given = new Map<number, string>();
+      let last = 0;
+      run(steps, ({ view }, _command, _at, { changes }) => {
+        for (const change of changes) {
+          if (change.type !== "node" || change.node.replica === 0) continue;
+          const { name, disk, replica } = change.node;
+          expect(given.get(replica) ?? `${name} ${disk}`).toBe(`${name} ${disk}`);
+          expect(given.has(replica) || replica > last || last <= 2).toBe(true);
+          given.set(replica, `${name} ${disk}`);
+          last = Math.max(last, replica);
+        }
+        const entries = [...view.nodeEntries()];
+        const isThere = entries.map(({ replica }) => replica > 0);
+        expect(isThere).toEqual(entries.map(({ name }) => view.node(name) !== undefined));
+        expect(entries.length === 0 || entries.some((one) => one.standing === "member")).toBe(true);
+      });
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test("a replay, and a snapshot with what follows it, give the same state and the same answers", () => {
   fc.assert(
     fc.property(scripts, fc.nat(79), (steps, at) => {
@@ -118,7 +142,7 @@ test("a replay, and a snapshot with what follows it, give the same state and the
       expect(replayed.whole()).toEqual(state.whole());
       expect(restored.whole()).toEqual(state.whole());
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 
@@ -143,7 +167,7 @@ test("a view built from changes, or whole ones, at any pace is the view of the s
         expect(heard(told)).toEqual(heard(state));
       });
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

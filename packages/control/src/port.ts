@@ -6,7 +6,6 @@ import type {
   Ban,
   Incarnation,
   MemberKind,
-  SessionNode,
   Version,
   VersionedChange,
   WholeView,
@@ -33,6 +32,35 @@ export interface Renewal {
   readonly incarnation: Incarnation;
   /** The highest version that the member obeys; its own incarnation before it has said anything. */
   readonly acknowledged: Version;
+}
+
+export interface Announcement {
+  /** Stable over restarts. */
+  readonly name: string;
+  readonly address: string;
+  /** Of its data folder. */
+  readonly disk: number;
+  /** What its disk has of the control group; 0: nothing. */
+  readonly replica: number;
+}
+
+export interface Announced {
+  readonly version: Version;
+  /** As which replica it belongs to every group; 0: what it has is being given up. */
+  readonly replica: number;
+}
+
+export interface NodeWish {
+  readonly name: string;
+  readonly wish: /** It may come, also where it was removed. */
+    | "add"
+    /** Its replicas are taken out, after its leaderships. */
+    | "remove"
+    /** Its disk is lost: its replicas are taken out, and it may come back with another. */
+    | "replace"
+    /** It shall lead no group; or may again. */
+    | "drain"
+    | "resume";
 }
 
 /** Called in order. */
@@ -108,10 +136,13 @@ export interface Control {
   reopen(incarnation: Incarnation, shard: number): Promise<number>;
   ban(ban: Ban): Promise<Version>;
   unban(kind: Ban["kind"], value: string): Promise<Version>;
-  /** A session node is reached there from now on. */
-  announce(node: SessionNode): Promise<Version>;
-  /** A session node is no more. */
-  retire(name: string): Promise<Version>;
+  /**
+   * A session node is there, and reached at this address from now on; said at each start. One that is
+   * new becomes a member by it. `refused` where somebody has to allow that first; the message says how.
+   */
+  announce(node: Announcement): Promise<Announced>;
+  /** Settles when it is committed; that it is so in all groups takes longer. `refused`: why it can't be. */
+  wish(wish: NodeWish): Promise<Version>;
   /** Settles when every live gateway has acknowledged this version, or is down. */
   inForce(version: Version): Promise<void>;
 }

@@ -27,6 +27,7 @@ interface Header {
   readonly version: Version;
   readonly shards: number;
   readonly groups: number;
+  readonly lastReplica: number;
 }
 
 export class SnapshotReader {
@@ -53,8 +54,9 @@ export class SnapshotReader {
   finish(): ControlState {
     const header = this.#header;
     if (header === undefined || !this.#ended) throw new DecodeError("snapshot without an end");
+    const { lastReplica, ...size } = header;
     const tables = new Tables({
-      ...header,
+      ...size,
       members: this.#members,
       down: this.#down,
       places: this.#places,
@@ -62,6 +64,7 @@ export class SnapshotReader {
       bans: this.#bans,
     });
     for (const [incarnation, token] of this.#tokens) tables.tokens.set(incarnation, token);
+    tables.lastReplica = lastReplica;
     return new ControlState(tables);
   }
 
@@ -105,5 +108,7 @@ function readHeader(kind: number, r: ByteReader): Header {
   if (version < 1 || version > SNAPSHOT_VERSION) {
     throw new DecodeError(`snapshot of version ${version}; known up to ${SNAPSHOT_VERSION}`);
   }
-  return { version: r.varint(), shards: r.varint(), groups: r.varint() };
+  const [at, shards, groups] = [r.varint(), r.varint(), r.varint()];
+  // The first version knew no nodes.
+  return { version: at, shards, groups, lastReplica: version === 1 ? 0 : r.varint() };
 }

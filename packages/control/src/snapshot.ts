@@ -8,7 +8,7 @@ import type { DownGateway, Incarnation, WholeView } from "./change.ts";
 import { writeBan, writeMember, writeNode, writePlace } from "./encode-values.ts";
 
 /** Raised when the meaning of the bytes changes; a reader refuses newer ones. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 export const HEADER_CHUNK = 1;
 export const MEMBERS_CHUNK = 2;
@@ -24,9 +24,10 @@ const CHUNK_BYTES = 64 * 1024;
 export function* encodeSnapshot(
   whole: WholeView,
   tokens: ReadonlyMap<Incarnation, string>,
+  lastReplica: number,
 ): Generator<Uint8Array, undefined> {
   const { members, down, places, nodes, bans } = whole;
-  yield encodeHeader(whole);
+  yield encodeHeader(whole, lastReplica);
   yield* encodeList(MEMBERS_CHUNK, members, (w, member) => {
     writeMember(w, member);
     w.string(tokens.get(member.incarnation) ?? "");
@@ -42,13 +43,14 @@ export function* encodeSnapshot(
   return undefined;
 }
 
-function encodeHeader({ version, shards, groups }: WholeView): Uint8Array {
+function encodeHeader({ version, shards, groups }: WholeView, lastReplica: number): Uint8Array {
   const w = new ByteWriter();
   w.u8(HEADER_CHUNK);
   w.u8(SNAPSHOT_VERSION);
   w.varint(version);
   w.varint(shards);
   w.varint(groups);
+  w.varint(lastReplica);
   return w.take();
 }
 

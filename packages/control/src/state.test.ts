@@ -1,7 +1,7 @@
 import { DecodeError } from "@canopy/base";
 import { describe, expect, test } from "vitest";
 import type { Command } from "./commands.ts";
-import type { JoinRequest } from "./port.ts";
+import type { JoinRequest, NodeWish } from "./port.ts";
 import { SnapshotReader } from "./restore.ts";
 import { ControlState } from "./state.ts";
 
@@ -34,7 +34,8 @@ describe("create", () => {
     const state = ControlState.create();
     for (const command of [
       gateway("g", "t"),
-      { type: "node", node: { name: "n", address: "a" } },
+      { type: "node", name: "n", address: "a", disk: 1, replica: 0 },
+      { type: "node-wish", name: "n", wish: "add" },
       { type: "ban", ban: { kind: "user", value: "u", reason: "", until: 0 }, wall: 0 },
     ] satisfies Command[]) {
       expect(state.apply(command, 2)).toEqual({
@@ -191,7 +192,7 @@ test("changes are kept for a while, a version's all or none", () => {
   expect(state.changesSince(2)).toBeUndefined();
   expect(state.changesSince(3)).toHaveLength(3);
   expect(state.changesSince(4)).toEqual([]);
-  state.apply({ type: "node", node: { name: "n", address: "a" } }, 5);
+  state.apply({ type: "founders", founders: [{ name: "n", disk: 1, replica: 1 }] }, 5);
   expect(state.changesSince(3)).toBeUndefined();
   expect(state.changesSince(4)?.map(({ version }) => version)).toEqual([5]);
 });
@@ -211,4 +212,92 @@ test("a snapshot that is not whole, or has too much, is not read", () => {
     expect(() => read(chunks.filter((_, i) => i !== left))).toThrow(DecodeError);
   }
   expect(() => read([...chunks, chunks[1] as Uint8Array])).toThrow(DecodeError);
+});
+
+describe("session nodes", () => {
+  const founded = () => {
+    const state = created();
+    const founders = [1, 2, 3].map((replica) => ({ name: `n${replica}`, disk: replica, replica }));
+    let version = 2;
+    const apply = <C extends Command>(command: C) => state.apply(command, ++version);
+    apply({ type: "founders", founders });
+    const come = (name: string, disk: number, replica = 0) =>
+      apply({ type: "node", name, address: `${name}:1`, disk, replica }).result;
+    const wish = (name: string, what: NodeWish["wish"]) =>
+      apply({ type: "node-wish", name, wish: what }).result;
+    const entry = (name: string) => state.view.nodeEntry(name);
+    return { state, apply, come, wish, entry };
+  };
+
+  test("are those that created the cluster, once, and at the address that they say", () => {
+    const { state, apply, come } = founded();
+    apply({ type: "founders", founders: [{ name: "x", disk: 9, replica: 9 }] });
+    expect(come("n2", 2, 2)).toEqual({ replica: 2 });
+    expect(come("n2", 2, 2)).toEqual({ replica: 2 });
+    expect(
+      state.view.nodes().map(({ name, address, replica }) => [name, address, replica]),
+    ).toEqual([
+      ["n1", "", 1],
+      ["n2", "n2:1", 2],
+      ["n3", "", 3],
+    ]);
+  });
+
+  test("join as replicas that nobody had before", () => {
+    const { come, entry } = founded();
+    expect(come("n4", 40)).toEqual({ replica: 4 });
+    expect(come("n5", 50)).toEqual({ replica: 5 });
+    expect(come("n4", 40)).toEqual({ replica: 4 });
+    expect(entry("n4")).toMatchObject({ standing: "member", disk: 40, replica: 4 });
+    expect(come("n6", 60, 6)).toMatchObject({
+      refused: expect.stringContaining("another cluster"),
+    });
+  });
+
+  test("that lost their disk are let in with another when somebody has said so", () => {
+    const { come, wish, entry } = founded();
+    expect(come("n2", 20)).toMatchObject({ refused: expect.stringContaining("replace n2") });
+    expect(wish("n2", "replace")).toBeUndefined();
+    expect(entry("n2")).toMatchObject({ standing: "awaited", disk: 0, replica: 0 });
+    // What still runs of it stays out.
+    expect(come("n2", 2, 2)).toEqual({ replica: 0 });
+    expect(come("n2", 20)).toEqual({ replica: 4 });
+    expect(come("n2", 21)).toMatchObject({ refused: expect.stringContaining("replace n2") });
+  });
+
+  test("that were removed leave, and do not come back by themselves", () => {
+    const { state, apply, come, wish, entry } = founded();
+    expect(wish("n3", "remove")).toBeUndefined();
+    expect(wish("n3", "remove")).toBeUndefined();
+    expect(entry("n3")?.standing).toBe("leaving");
+    expect(come("n3", 3, 3)).toEqual({ replica: 3 });
+    expect(apply({ type: "node-left", name: "n3", replica: 9 }).result).toBe(false);
+    expect(apply({ type: "node-left", name: "n3", replica: 3 }).result).toBe(true);
+    expect(apply({ type: "node-left", name: "n3", replica: 3 }).result).toBe(false);
+    expect(entry("n3")).toMatchObject({ standing: "left", replica: 0 });
+    expect(state.view.nodes().map(({ name }) => name)).toEqual(["n1", "n2"]);
+    expect(state.view.node("n3")).toBeUndefined();
+    expect(come("n3", 3)).toMatchObject({ refused: expect.stringContaining("add n3") });
+    expect(wish("n3", "add")).toBeUndefined();
+    expect(come("n3", 3)).toEqual({ replica: 4 });
+  });
+
+  test("are awaited, drained and resumed by name; the last one stays", () => {
+    const { wish, entry, come } = founded();
+    expect(wish("n9", "drain")).toEqual({ refused: "there is no session node n9" });
+    expect(wish("n9", "add")).toBeUndefined();
+    expect(entry("n9")?.standing).toBe("awaited");
+    expect(wish("n9", "remove")).toBeUndefined();
+    expect(come("n9", 9)).toMatchObject({ refused: expect.stringContaining("add n9") });
+    expect(wish("n1", "drain")).toBeUndefined();
+    expect(entry("n1")?.drained).toBe(true);
+    expect(wish("n1", "resume")).toBeUndefined();
+    expect(entry("n1")?.drained).toBe(false);
+    for (const name of ["n1", "n2"]) expect(wish(name, "remove")).toBeUndefined();
+    expect(wish("n1", "add")).toMatchObject({ refused: expect.stringContaining("is leaving") });
+    expect(wish("n3", "remove")).toEqual({ refused: "n3 is the last member" });
+    expect(wish("n3", "replace")).toMatchObject({
+      refused: expect.stringContaining("last member"),
+    });
+  });
 });

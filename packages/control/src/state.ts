@@ -1,21 +1,20 @@
 /** The replicated state of the control group: the same commands in the same order give the same state. */
-import type {
-  Ban,
-  Change,
-  Incarnation,
-  SessionNode,
-  Version,
-  VersionedChange,
-  WholeView,
-} from "./change.ts";
+import type { Ban, Change, Incarnation, Version, VersionedChange, WholeView } from "./change.ts";
 import type { BanCommand, Command, EndCommand, JoinCommand, ReopenCommand } from "./commands.ts";
-import { assign, join, joinedBefore, MAX_TEXT, memberDown, owned, whyNotJoin } from "./joining.ts";
+import {
+  assign,
+  join,
+  joinedBefore,
+  MAX_ENTRIES,
+  MAX_TEXT,
+  memberDown,
+  owned,
+  whyNotJoin,
+} from "./joining.ts";
+import { announce, founders, left, wish } from "./nodes.ts";
 import { encodeSnapshot } from "./snapshot.ts";
 import { Tables } from "./tables.ts";
 import { ClusterView, unownedPlace } from "./view.ts";
-
-/** Of bans and of session nodes, each. */
-const MAX_ENTRIES = 10_000;
 
 /** Nothing was done, for a reason that is told to who has asked. */
 export interface Refused {
@@ -37,8 +36,12 @@ export interface Results {
   readonly reopen: { readonly epoch: number } | Refused;
   readonly ban: Refused | undefined;
   readonly unban: undefined;
-  readonly node: Refused | undefined;
-  readonly "node-left": undefined;
+  readonly founders: undefined;
+  /** See Announced. */
+  readonly node: { readonly replica: number } | Refused;
+  readonly "node-wish": Refused | undefined;
+  /** False where it was so already. */
+  readonly "node-left": boolean;
 }
 
 export type Result = Results[keyof Results];
@@ -96,7 +99,8 @@ export class ControlState {
 
   /** The state as it is now, in chunks, while commands go on being applied. */
   snapshot(): IterableIterator<Uint8Array> {
-    return encodeSnapshot(this.whole(), new Map(this.#tables.tokens));
+    const { tokens, lastReplica } = this.#tables;
+    return encodeSnapshot(this.whole(), new Map(tokens), lastReplica);
   }
 }
 
@@ -121,12 +125,15 @@ function dispatch(tables: Tables, command: Command, version: Version): Applied {
       return applyBan(tables, command);
     case "unban":
       return { result: undefined, changes: unban(tables, command.kind, command.value) };
+    case "founders":
+      return { result: undefined, changes: founders(tables, command.founders) };
     case "node":
-      return applyNode(tables, command.node);
+      return announce(tables, command);
+    case "node-wish":
+      return wish(tables, command);
     case "node-left": {
-      const isKnown = tables.view.node(command.name) !== undefined;
-      const change: Change = { type: "node-left", name: command.name };
-      return { result: undefined, changes: isKnown ? [change] : NOTHING };
+      const changes = left(tables, command.name, command.replica);
+      return { result: changes.length > 0, changes };
     }
   }
 }
@@ -188,17 +195,6 @@ function applyBan(tables: Tables, { ban, wall }: BanCommand): Applied {
 function unban({ view }: Tables, kind: Ban["kind"], value: string): Change[] {
   const isKnown = view.ban(kind, value, Number.NEGATIVE_INFINITY) !== undefined;
   return isKnown ? [{ type: "unbanned", kind, value }] : [];
-}
-
-function applyNode({ view }: Tables, node: SessionNode): Applied {
-  if (view.shards === 0) return NOT_CREATED;
-  const known = view.node(node.name);
-  if (known?.address === node.address) return { result: undefined, changes: NOTHING };
-  const isTooLong = node.name.length > MAX_TEXT || node.address.length > MAX_TEXT;
-  if (isTooLong || (known === undefined && [...view.nodes()].length >= MAX_ENTRIES)) {
-    return { result: { refused: "too many session nodes, or too long names" }, changes: NOTHING };
-  }
-  return { result: undefined, changes: [{ type: "node", node }] };
 }
 
 function forget({ tokens }: Tables, changes: readonly Change[]): void {

@@ -11,6 +11,8 @@ export class Tables {
   /** Of live members: what they joined with. */
   readonly tokens: Map<Incarnation, string> = new Map();
   readonly window: ChangeWindow;
+  /** The highest id that a replica was given. */
+  lastReplica = 0;
 
   constructor(whole: WholeView, window: number = WINDOW) {
     this.view.load(whole);

@@ -87,11 +87,24 @@ export class ClusterView {
     return this.#places;
   }
 
+  /** Undefined for one that is not expected to answer. */
   node(name: string): SessionNode | undefined {
+    const node = this.#nodes.get(name);
+    return node !== undefined && isThere(node) ? node : undefined;
+  }
+
+  /** Those that are expected to answer. */
+  nodes(): readonly SessionNode[] {
+    return [...this.#nodes.values()].filter(isThere);
+  }
+
+  /** Also of one that is awaited, or has left. */
+  nodeEntry(name: string): SessionNode | undefined {
     return this.#nodes.get(name);
   }
 
-  nodes(): Iterable<SessionNode> {
+  /** Also those that are awaited, or have left; in the order in which they were first known. */
+  nodeEntries(): Iterable<SessionNode> {
     return this.#nodes.values();
   }
 
@@ -174,9 +187,6 @@ export class ClusterView {
       case "node":
         this.#nodes.set(change.node.name, change.node);
         return;
-      case "node-left":
-        this.#nodes.delete(change.name);
-        return;
       case "banned":
         this.#bans.set(banKey(change.ban.kind, change.ban.value), change.ban);
         return;
@@ -184,6 +194,10 @@ export class ClusterView {
         this.#bans.delete(banKey(change.kind, change.value));
     }
   }
+}
+
+function isThere({ standing }: SessionNode): boolean {
+  return standing === "member" || standing === "leaving";
 }
 
 function banKey(kind: Ban["kind"], value: string): string {

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import type { Ban, Incarnation } from "../src/change.ts";
 import type { Command } from "../src/commands.ts";
+import type { NodeWish } from "../src/port.ts";
 import type { ReadonlyView } from "../src/state.ts";
 
 const NUMBER = fc.oneof(fc.nat(200), fc.maxSafeNat());
@@ -9,6 +10,7 @@ const TEXT = fc
   .oneof(fc.string({ maxLength: 8 }), fc.string({ unit: "grapheme", maxLength: 70 }))
   .filter((text) => text.isWellFormed());
 const BAN_KIND = fc.constantFrom<Ban["kind"]>("client", "user", "address");
+const WISH = fc.constantFrom<NodeWish["wish"]>("add", "remove", "replace", "drain", "resume");
 
 /** Of the encoding: everything that its types allow. */
 export const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
@@ -37,10 +39,18 @@ export const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
   }),
   fc.record({ type: fc.constant("unban" as const), kind: BAN_KIND, value: TEXT }),
   fc.record({
-    type: fc.constant("node" as const),
-    node: fc.record({ name: TEXT, address: TEXT }),
+    type: fc.constant("founders" as const),
+    founders: fc.array(fc.record({ name: TEXT, disk: NUMBER, replica: NUMBER })),
   }),
-  fc.record({ type: fc.constant("node-left" as const), name: TEXT }),
+  fc.record({
+    type: fc.constant("node" as const),
+    name: TEXT,
+    address: TEXT,
+    disk: NUMBER,
+    replica: NUMBER,
+  }),
+  fc.record({ type: fc.constant("node-wish" as const), name: TEXT, wish: WISH }),
+  fc.record({ type: fc.constant("node-left" as const), name: TEXT, replica: NUMBER }),
 );
 
 const SHARDS = 5;
@@ -70,11 +80,30 @@ export function likelyCommand(view: ReadonlyView, step: Step): Command {
   if (chance < 38) return { type: "gateway-gone", incarnation: pick(down) };
   if (chance < 46) return { type: "store-down", incarnation: pick(live) };
   if (chance < 70) return assignCommand(view, step);
-  if (chance < 80) return { type: "reopen", incarnation: pick(live), shard: a % (SHARDS + 1) };
-  if (chance < 90) return banCommand(a, b, c);
-  if (chance < 96) return { type: "node", node: { name: `n${a % 3}`, address: `${b % 3}` } };
-  if (chance < 98) return { type: "node-left", name: `n${a % 3}` };
+  if (chance < 76) return { type: "reopen", incarnation: pick(live), shard: a % (SHARDS + 1) };
+  if (chance < 84) return banCommand(a, b, c);
+  if (chance < 98) return nodeCommand(view, step);
   return { type: "create", shards: SHARDS + 1, groups: 9 };
+}
+
+function nodeCommand(view: ReadonlyView, [, a = 0, b = 0, c = 0]: Step): Command {
+  const name = `n${a % 4}`;
+  const entry = view.nodeEntry(name);
+  const founders = [1, 2].map((replica) => ({ name: `n${replica}`, disk: replica, replica }));
+  const wishes = ["add", "remove", "replace", "drain", "resume"] as const;
+  switch (b % 4) {
+    case 0:
+      return { type: "founders", founders };
+    case 1: {
+      const disk = c % 3 === 0 ? (entry?.disk ?? 0) : 1 + (c % 5);
+      const replica = c % 4 === 0 ? (entry?.replica ?? 0) : 0;
+      return { type: "node", name, address: `${c % 3}`, disk, replica };
+    }
+    case 2:
+      return { type: "node-wish", name, wish: wishes[c % 5] ?? "add" };
+    default:
+      return { type: "node-left", name, replica: entry?.replica ?? c % 9 };
+  }
 }
 
 function joinCommand(a: number, b: number, c: number): Command {

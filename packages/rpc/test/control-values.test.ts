@@ -13,7 +13,19 @@ const banKind = fc.constantFrom<Ban["kind"]>("client", "user", "address");
 const member = fc.record({ kind, incarnation: number, name: text, address: text, disk: text });
 const place = fc.record({ shard: uint32, owner: number, epoch: number, home: text });
 const ban = fc.record({ kind: banKind, value: text, reason: text, until: number });
-const node = fc.record({ name: text, address: text });
+const node = fc.record({
+  name: text,
+  address: text,
+  disk: number,
+  replica: number,
+  standing: fc.constantFrom(
+    "member" as const,
+    "leaving" as const,
+    "awaited" as const,
+    "left" as const,
+  ),
+  drained: fc.boolean(),
+});
 
 const change: fc.Arbitrary<VersionedChange> = fc.record({
   version: number,
@@ -29,7 +41,6 @@ const change: fc.Arbitrary<VersionedChange> = fc.record({
     }),
     fc.record({ type: fc.constant("shard" as const), place }),
     fc.record({ type: fc.constant("node" as const), node }),
-    fc.record({ type: fc.constant("node-left" as const), name: text }),
     fc.record({ type: fc.constant("banned" as const), ban }),
     fc.record({ type: fc.constant("unbanned" as const), kind: banKind, value: text }),
   ),

@@ -43,7 +43,8 @@ class Seen {
 const large = 2 ** 45;
 const join = { kind: "store", name: "s", address: "s:1", disk: "d", token: "t" } as const;
 const ban = { kind: "address", value: "10.0.0.1", reason: "noise", until: large } as const;
-const node = { name: "n", address: "unix:/n" };
+const node = { name: "n", address: "unix:/n", disk: large, replica: 4 };
+const wish = { name: "n", wish: "replace" } as const;
 
 function calls(control: ReturnType<typeof controlOver>): (() => Promise<unknown>)[] {
   return [
@@ -54,7 +55,7 @@ function calls(control: ReturnType<typeof controlOver>): (() => Promise<unknown>
     () => control.ban(ban),
     () => control.unban("user", "u"),
     () => control.announce(node),
-    () => control.retire("n"),
+    () => control.wish(wish),
     () => control.inForce(large),
   ];
 }
@@ -67,12 +68,14 @@ describe("calls", () => {
       reopen: 12,
       ban: large,
       unban: 1,
-      announce: 2,
-      retire: 3,
+      announce: { version: 2, replica: large },
+      wish: 3,
     };
     fake.answer = ({ method }) => answers[method];
     const given = await Promise.all(calls(control).map((call) => call()));
-    expect(given).toEqual([answers["join"], undefined, undefined, 12, large, 1, 2, 3, undefined]);
+    const { join: joined, announce } = answers;
+    const others = [undefined, undefined, 12, large, 1];
+    expect(given).toEqual([joined, ...others, announce, 3, undefined]);
     expect(fake.asked).toEqual([
       { method: "join", args: [join] },
       { method: "renew", args: [{ incarnation: large, acknowledged: large + 1 }] },
@@ -81,7 +84,7 @@ describe("calls", () => {
       { method: "ban", args: [ban] },
       { method: "unban", args: ["user", "u"] },
       { method: "announce", args: [node] },
-      { method: "retire", args: ["n"] },
+      { method: "wish", args: [wish] },
       { method: "inForce", args: [large] },
     ]);
   });

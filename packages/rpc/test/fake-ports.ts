@@ -134,7 +134,9 @@ export class FakeControl extends Fake<Control> {
   add(name: string, address: string): void {
     const before = this.version;
     this.version++;
-    this.changes.push({ version: this.version, change: { type: "node", node: { name, address } } });
+    const common = { disk: 1, replica: this.version, standing: "member", drained: false } as const;
+    const node = { name, address, ...common };
+    this.changes.push({ version: this.version, change: { type: "node", node } });
     for (const sink of this.watchers) this.#tell(sink, before);
   }
 

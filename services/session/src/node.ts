@@ -1,8 +1,16 @@
 /** A session node: a replica of the control group and of every session group, over one log. */
-import type { Clock, Lifecycle, Logger, Random, Timers } from "@canopy/base";
-import type { Member } from "@canopy/control";
+import {
+  type Clock,
+  Deferred,
+  type Lifecycle,
+  type Logger,
+  type Random,
+  type Timers,
+} from "@canopy/base";
+import type { Control, Member } from "@canopy/control";
 import {
   createHost,
+  type GroupId,
   type NodeName,
   openStorage,
   type RaftHost,
@@ -12,11 +20,14 @@ import {
 } from "@canopy/raft";
 import type { RouteSink } from "@canopy/session";
 import { type ControlService, createControlService } from "./control/service.ts";
+import { Entering } from "./members/entering.ts";
+import { KEEPING, type KeepingOptions } from "./members/group-keeper.ts";
+import { isWithout } from "./members/replicas.ts";
 import { createSessionService, type SessionService } from "./service.ts";
 
 export interface SessionNodeOptions {
   readonly name: NodeName;
-  /** All that create the cluster, this one included; the same on all of them. */
+  /** All that create the cluster, the same on all of them. One that is not among them joins it later. */
   readonly founders: readonly NodeName[];
   /** Fixed when the cluster is created. */
   readonly shards: number;
@@ -35,6 +46,8 @@ export interface SessionNodeOptions {
   readonly absence: number;
   /** See PlacingOptions. */
   readonly expectedStores: number;
+  /** See KeepingOptions. */
+  readonly keeping?: Pick<KeepingOptions, "look" | "quiet">;
   /** A store process's port. */
   readonly store: (member: Member) => RouteSink;
   readonly clock: Clock;
@@ -55,31 +68,56 @@ const MAX_PROPOSAL_BYTES = 256 * 1024 * 1024;
 export class SessionNode {
   /** Log and host: from here on others can be answered. */
   readonly raft: Lifecycle;
-  /** Started when somebody is known to lead it. */
+  /** Started when somebody is known to lead it; by enter() where there are other nodes. */
   readonly control: ControlService;
   /** Every group, by number from 1. */
   readonly groups: readonly SessionService[];
   /** All groups together; they follow the control log. */
   readonly sessions: Lifecycle;
+  readonly #options: SessionNodeOptions;
+  readonly #storage: RaftStorage;
   readonly #host: RaftHost;
+  readonly #entering: Entering;
+  readonly #stopped = new Deferred();
 
   constructor(options: SessionNodeOptions) {
-    const { shards, groups, clock, timers, logger, onEnded } = options;
+    const { shards, groups, clock, timers, logger } = options;
     const storage = openStorage(common(options));
     const host = createHost(hostOptions(options, storage));
-    const around = { host, shards, groups, clock, timers, logger, onEnded };
-    const bootstrap = foundedBy(options);
+    const around = { host, shards, groups, clock, timers, logger };
+    const entering = new Entering({ ...options, host, storage, start: () => this.control.start() });
+    const bootstrap = () => entering.bootstrap;
+    this.#options = options;
+    this.#storage = storage;
     this.#host = host;
-    this.raft = inOrder(storage, host);
-    const { lease, absence, expectedStores } = options;
+    this.#entering = entering;
+    this.raft = inOrder(storage, {
+      start: () => host.start(),
+      stop: () => {
+        this.#stopped.resolve();
+        return host.stop();
+      },
+    });
+    const { lease, absence, expectedStores, keeping = KEEPING } = options;
     const leading = { lease, absence, expectedStores };
-    this.control = createControlService({ ...around, ...leading, group: CONTROL, bootstrap });
+    this.control = createControlService({
+      ...around,
+      ...leading,
+      group: CONTROL,
+      bootstrap,
+      onEnded: (reason) => this.#onEnded(CONTROL, reason),
+      keeping: { ...keeping, mayRemove: (replica) => this.#othersAreWithout(replica) },
+      othersAreWithout: (replica) => this.#othersAreWithout(replica),
+    });
     const cluster = this.control.view;
+    const kept = { ...keeping, view: cluster, mayRemove: () => true };
     this.groups = Array.from({ length: groups }, (_, i) => {
       const { store } = options;
-      return createSessionService({ ...around, group: i + 1, bootstrap, cluster, store });
+      const group = i + 1;
+      const own = { group, onEnded: (reason: string) => this.#onEnded(group, reason) };
+      return createSessionService({ ...around, ...own, bootstrap, cluster, store, keeping: kept });
     });
-    this.sessions = together(this.groups);
+    this.sessions = together(this.groups, () => this.#belongs);
   }
 
   /** A group from 1; undefined where there is none. */
@@ -87,11 +125,69 @@ export class SessionNode {
     return this.groups[number - 1];
   }
 
-  /** Founders that have not been met yet, and what keeps them from it, one line each. */
+  /** Identity of the data folder, once `raft` is started. */
+  get disk(): number {
+    return this.#storage.disk;
+  }
+
+  /**
+   * Instead of control.start(), with `raft` started and the server listening: creates the cluster with
+   * the others, joins it, or goes on with what is on the disk; and says at the control plane where this
+   * node is. Settles when all that is done, and waits for it as long as need be. Rejects where the
+   * cluster is another one than this node was made for.
+   */
+  async enter(control: Pick<Control, "announce">, address: string): Promise<void> {
+    await this.#entering.run(control, address);
+    await this.#viewKnown();
+    const { shards, groups } = this.control.view;
+    if (shards !== this.#options.shards || groups !== this.#options.groups) {
+      throw new Error(
+        `the cluster was created with store.shards ${shards} and session.groups ${groups}: set them so`,
+      );
+    }
+  }
+
+  /** Founders that have not been met yet, or what keeps this node from the cluster, one line each. */
   get waitsFor(): readonly string[] {
+    const { why } = this.#entering;
+    if (why !== undefined) return [why];
     const founding = this.#host.founding(CONTROL);
     if (founding === undefined) return [];
     return founding.complaints.length > 0 ? founding.complaints : founding.waitsFor;
+  }
+
+  /** A replica that was added later has nothing before a leader has sent it. */
+  async #viewKnown(): Promise<void> {
+    const { view } = this.control;
+    const known = new Deferred();
+    const unlisten = view.listen(() => {
+      if (this.#belongs && view.nodeEntry(this.#options.name) !== undefined) known.resolve();
+    });
+    const { name } = this.#options;
+    if (view.nodeEntry(name) === undefined || !this.#belongs) {
+      await Promise.race([known.promise, this.#stopped.promise]);
+    }
+    unlisten();
+  }
+
+  /** The control log has it, and as the replica that is here. */
+  get #belongs(): boolean {
+    const entry = this.control.view.nodeEntry(this.#options.name);
+    const replica = this.control.raft?.status.replica;
+    // Before it is known who created the cluster, all that are there did.
+    return entry === undefined || (entry.standing === "member" && entry.replica === replica);
+  }
+
+  /** Of a node that leaves, groups end one after the other; that the control group does is the end. */
+  #onEnded(group: GroupId, reason: string): void {
+    const { onEnded, logger, name } = this.#options;
+    if (this.#belongs) onEnded(reason);
+    else if (group === CONTROL) onEnded(`${name} has left the cluster`);
+    else logger.info({ group, reason }, "a group has been left");
+  }
+
+  #othersAreWithout(replica: number): boolean {
+    return this.groups.every(({ raft }) => raft !== undefined && isWithout(raft, replica));
   }
 }
 
@@ -121,15 +217,6 @@ function hostOptions(options: SessionNodeOptions, storage: RaftStorage) {
   };
 }
 
-/** The same replica in all groups: a node has one of each. */
-function foundedBy({ name, founders }: SessionNodeOptions) {
-  const voters = new Map(founders.toSorted().map((node, i) => [i + 1, node] as const));
-  const [replica] = [...voters].find(([, node]) => node === name) ?? [];
-  if (replica === undefined)
-    throw new Error(`${name} is not one of the nodes that found the cluster`);
-  return { replica, voters };
-}
-
 function inOrder(first: Lifecycle, second: Lifecycle): Lifecycle {
   return {
     start: async () => {
@@ -143,10 +230,18 @@ function inOrder(first: Lifecycle, second: Lifecycle): Lifecycle {
   };
 }
 
-function together(parts: readonly Lifecycle[]): Lifecycle {
+/** Of a node that is leaving, what has been left already can't be started. */
+function together(parts: readonly Lifecycle[], belongs: () => boolean): Lifecycle {
+  const start = async (part: Lifecycle): Promise<void> => {
+    try {
+      await part.start();
+    } catch (error) {
+      if (belongs()) throw error;
+    }
+  };
   return {
     start: async () => {
-      await Promise.all(parts.map((part) => part.start()));
+      await Promise.all(parts.map(start));
     },
     stop: async () => {
       await Promise.all(parts.map((part) => part.stop()));

@@ -1,6 +1,6 @@
 /** The session service: the state as a group of Raft, and what its leader does. */
 import { type Clock, Deferred, type Lifecycle, type Logger, type Timers } from "@canopy/base";
-import type { Member } from "@canopy/control";
+import type { Member, MemberStep, ReadonlyView } from "@canopy/control";
 import {
   type GroupOptions,
   NONE,
@@ -28,6 +28,7 @@ import {
 import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
 import { Leading, type LeadingParts } from "./leading.ts";
+import { GroupKeeper, type KeepingOptions } from "./members/group-keeper.ts";
 import { propose } from "./proposing.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
@@ -41,7 +42,7 @@ export interface SessionServiceOptions {
   /** Number of session groups of the cluster; fixed when it is created. Default 1. */
   readonly groups?: number;
   /** The first voters, where this node does not have the group yet. */
-  readonly bootstrap?: GroupOptions["bootstrap"];
+  readonly bootstrap?: Bootstrap | (() => Bootstrap | undefined);
   /** Number of shards of the cluster; fixed when it is created. */
   readonly shards: number;
   readonly clock: Clock;
@@ -49,6 +50,8 @@ export interface SessionServiceOptions {
   readonly logger: Logger;
   /** What this node knows of the control log. */
   readonly cluster: Cluster;
+  /** Brings the group's members in line with the control log; absent: they stay as they are. */
+  readonly keeping?: KeepingOptions & { readonly view: ReadonlyView };
   /** A store process's port. It may refuse or wait until that has started: it is asked again. */
   readonly store: (member: Member) => RouteSink;
   /** Claims and subscribes that may wait, each; default 100,000. */
@@ -62,6 +65,8 @@ export interface SessionServiceOptions {
    */
   readonly onEnded?: (reason: string) => void;
 }
+
+type Bootstrap = NonNullable<GroupOptions["bootstrap"]>;
 
 const MAX_WAITING = 100_000;
 /** Sessions per command. */
@@ -84,6 +89,10 @@ export interface SessionService extends Lifecycle {
   readonly version: number;
   /** Whether this replica leads, and what the leader has to do is being done here. */
   readonly leading: boolean;
+  /** Once it is open. */
+  readonly raft: RaftGroup | undefined;
+  /** Of the leader: what it does about the group's members, or waits for. */
+  readonly step: MemberStep | undefined;
 }
 
 export function createSessionService(options: SessionServiceOptions): SessionService {
@@ -102,6 +111,12 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     get leading() {
       return service.leading;
     },
+    get raft() {
+      return service.raft;
+    },
+    get step() {
+      return service.step;
+    },
   };
 }
 
@@ -117,6 +132,7 @@ class Service implements Sessions, Lifecycle {
   #isLeader = false;
   #leaderNode: string | undefined;
   #leading: Leading | undefined;
+  #keeper: GroupKeeper | undefined;
   /** Why the group does not run any more. */
   #ended: SessionError | undefined;
   #stopped = false;
@@ -131,7 +147,9 @@ class Service implements Sessions, Lifecycle {
   }
 
   async start(): Promise<void> {
-    const { host, group, bootstrap } = this.#options;
+    const { host, group } = this.#options;
+    const { bootstrap: first } = this.#options;
+    const bootstrap = typeof first === "function" ? first() : first;
     this.#opening = host.open({
       group,
       machine: this.#replica,
@@ -166,6 +184,14 @@ class Service implements Sessions, Lifecycle {
 
   get leading(): boolean {
     return this.#leading !== undefined;
+  }
+
+  get raft(): RaftGroup | undefined {
+    return this.#group;
+  }
+
+  get step(): MemberStep | undefined {
+    return this.#keeper?.step;
   }
 
   async attach(gateway: number, peer: GatewayPeer): Promise<void> {
@@ -255,6 +281,8 @@ class Service implements Sessions, Lifecycle {
     if (leads) {
       void this.#begin(group);
     } else {
+      this.#keeper?.stop();
+      this.#keeper = undefined;
       this.#replica.follow();
       this.#leading?.end(this.#whyNot());
       this.#leading = undefined;
@@ -272,7 +300,14 @@ class Service implements Sessions, Lifecycle {
       await this.#failed(leading, error);
       return;
     }
-    if (this.#leading === leading) this.#leaderKnown.resolve();
+    if (this.#leading !== leading) return;
+    this.#keeper = this.#keep(group);
+    this.#leaderKnown.resolve();
+  }
+
+  #keep(group: RaftGroup): GroupKeeper | undefined {
+    const { keeping, clock, timers, logger } = this.#options;
+    return keeping && new GroupKeeper({ ...keeping, group, clock, timers, logger });
   }
 
   /** Who can't lead must not half lead: the group ends here as after any failure, and others lead it. */

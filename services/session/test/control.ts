@@ -1,6 +1,7 @@
 /** Control services over nodes of one group, and members of the cluster as they see them. */
 import { silentLogger } from "@canopy/base";
 import type {
+  Announcement,
   Control,
   ControlError,
   JoinRequest,
@@ -77,7 +78,7 @@ export class ControlCluster {
     if (size > 1) void cluster.#tick();
     await Promise.all(names.map((name) => cluster.add(name)));
     const { service } = await cluster.leader();
-    await waitFor(() => service.view.version > 0);
+    await waitFor(() => service.view.nodes().length === size);
     return cluster;
   }
 
@@ -172,6 +173,10 @@ let tokens = 0;
 
 export function gateway(name: string): JoinRequest {
   return { kind: "gateway", name, address: "", disk: "", token: `token ${++tokens}` };
+}
+
+export function session(name: string): Announcement {
+  return { name, address: `${name}:1`, disk: name.charCodeAt(0), replica: 0 };
 }
 
 export function store(name: string, disk = ""): JoinRequest {

@@ -11,7 +11,7 @@ import {
 } from "../gen/canopy/control/v1/control_pb.ts";
 import { DEADLINE_MS } from "../limits.ts";
 import { follow, tell } from "./following.ts";
-import { toBan, toBanKey, toJoin, toNode } from "./values.ts";
+import { toAnnouncement, toBan, toBanKey, toJoin, toWish } from "./values.ts";
 
 export interface ControlOverOptions {
   /** How long an answer may take, ms. */
@@ -71,8 +71,11 @@ export function controlOver(channel: RpcChannel, options: ControlOverOptions = {
     },
     ban: (ban) => versionOf(call(method.ban, { ban: toBan(ban) })),
     unban: (kind, value) => versionOf(call(method.unban, { ban: toBanKey({ kind, value }) })),
-    announce: (node) => versionOf(call(method.announce, { node: toNode(node) })),
-    retire: (name) => versionOf(call(method.retire, { name })),
+    announce: async (node) => {
+      const { version, replica } = await call(method.announce, toAnnouncement(node));
+      return { version: Number(version), replica: Number(replica) };
+    },
+    wish: (wish) => versionOf(call(method.wish, toWish(wish))),
     inForce: async (version) => {
       const within = options.inForceDeadline ?? IN_FORCE_DEADLINE_MS;
       await call(method.inForce, { version: BigInt(version) }, within);

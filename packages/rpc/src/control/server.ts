@@ -2,7 +2,7 @@
 import type { Control } from "@canopy/control";
 import type { Control as Service } from "../gen/canopy/control/v1/control_pb.ts";
 import type { Handlers } from "../handlers.ts";
-import { fromBan, fromBanKey, fromJoin, fromNode } from "./values.ts";
+import { fromAnnouncement, fromBan, fromBanKey, fromJoin, fromWish } from "./values.ts";
 import { attending, watching } from "./watching.ts";
 
 export function controlHandlers(control: Control): Handlers<typeof Service> {
@@ -30,10 +30,11 @@ export function controlHandlers(control: Control): Handlers<typeof Service> {
       const { kind, value } = fromBanKey(message.ban);
       return { version: BigInt(await control.unban(kind, value)) };
     },
-    announce: async ({ node }) => {
-      return { version: BigInt(await control.announce(fromNode(node))) };
+    announce: async (message) => {
+      const { version, replica } = await control.announce(fromAnnouncement(message));
+      return { version: BigInt(version), replica: BigInt(replica) };
     },
-    retire: async ({ name }) => ({ version: BigInt(await control.retire(name)) }),
+    wish: async (message) => ({ version: BigInt(await control.wish(fromWish(message))) }),
     inForce: async ({ version }) => {
       await control.inForce(Number(version));
       return {};

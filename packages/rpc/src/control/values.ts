@@ -1,17 +1,22 @@
 /** What the control log says, to messages of canopy.control.v1 and back. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
+  Announcement,
   Ban,
   Change,
   JoinRequest,
   Member,
   MemberKind,
+  NodeStanding,
+  NodeWish,
   SessionNode,
   ShardPlace,
   VersionedChange,
   WholeView,
 } from "@canopy/control";
 import {
+  type AnnounceRequest as AnnounceRequestMessage,
+  type AnnounceRequestSchema,
   type BanKey as BanKeyMessage,
   type BanKeySchema,
   BanKind,
@@ -24,12 +29,16 @@ import {
   MemberKind as MemberKinds,
   type Member as MemberMessage,
   type MemberSchema,
+  NodeStanding as NodeStandings,
+  NodeWish as NodeWishes,
   type SessionNode as SessionNodeMessage,
   type SessionNodeSchema,
   type ShardPlace as ShardPlaceMessage,
   type ShardPlaceSchema,
   type WholeView as WholeViewMessage,
   type WholeViewSchema,
+  type WishRequest as WishRequestMessage,
+  type WishRequestSchema,
 } from "../gen/canopy/control/v1/control_pb.ts";
 import { invalid, nameOf, required } from "../numbers.ts";
 
@@ -42,6 +51,21 @@ const BAN_KINDS: Readonly<Record<Ban["kind"], BanKind>> = {
   client: BanKind.CLIENT,
   user: BanKind.USER,
   address: BanKind.ADDRESS,
+};
+
+const STANDINGS: Readonly<Record<NodeStanding, NodeStandings>> = {
+  member: NodeStandings.MEMBER,
+  leaving: NodeStandings.LEAVING,
+  awaited: NodeStandings.AWAITED,
+  left: NodeStandings.LEFT,
+};
+
+const WISHES: Readonly<Record<NodeWish["wish"], NodeWishes>> = {
+  add: NodeWishes.ADD,
+  remove: NodeWishes.REMOVE,
+  replace: NodeWishes.REPLACE,
+  drain: NodeWishes.DRAIN,
+  resume: NodeWishes.RESUME,
 };
 
 export function toJoin(request: JoinRequest): MessageInitShape<typeof JoinRequestSchema> {
@@ -101,13 +125,46 @@ export function fromBanKey(message: BanKeyMessage | undefined): BanKey {
   return { kind: nameOf(BAN_KINDS, kind, "kind of ban"), value };
 }
 
-export function toNode({ name, address }: SessionNode): MessageInitShape<typeof SessionNodeSchema> {
-  return { name, address };
+function toNode(node: SessionNode): MessageInitShape<typeof SessionNodeSchema> {
+  const { name, address, disk, replica, standing, drained } = node;
+  return {
+    name,
+    address,
+    disk: BigInt(disk),
+    replica: BigInt(replica),
+    standing: STANDINGS[standing],
+    drained,
+  };
 }
 
-export function fromNode(message: SessionNodeMessage | undefined): SessionNode {
-  const { name, address } = required(message, "session node");
-  return { name, address };
+function fromNode(message: SessionNodeMessage): SessionNode {
+  const { name, address, disk, replica, standing, drained } = message;
+  return {
+    name,
+    address,
+    disk: Number(disk),
+    replica: Number(replica),
+    standing: nameOf(STANDINGS, standing, "standing of a node"),
+    drained,
+  };
+}
+
+export function toAnnouncement(node: Announcement): MessageInitShape<typeof AnnounceRequestSchema> {
+  const { name, address, disk, replica } = node;
+  return { name, address, disk: BigInt(disk), replica: BigInt(replica) };
+}
+
+export function fromAnnouncement(message: AnnounceRequestMessage): Announcement {
+  const { name, address, disk, replica } = message;
+  return { name, address, disk: Number(disk), replica: Number(replica) };
+}
+
+export function toWish({ name, wish }: NodeWish): MessageInitShape<typeof WishRequestSchema> {
+  return { name, wish: WISHES[wish] };
+}
+
+export function fromWish({ name, wish }: WishRequestMessage): NodeWish {
+  return { name, wish: nameOf(WISHES, wish, "wish") };
 }
 
 export function toWhole(view: WholeView): MessageInitShape<typeof WholeViewSchema> {
@@ -167,8 +224,6 @@ function initOf(change: Change): ChangeInit {
       return { case: "shard", value: toPlace(change.place) };
     case "node":
       return { case: "node", value: toNode(change.node) };
-    case "node-left":
-      return { case: "nodeLeft", value: change.name };
     case "banned":
       return { case: "banned", value: toBan(change.ban) };
     case "unbanned":
@@ -194,8 +249,6 @@ function changeOf(change: ChangeMessage["change"]): Change {
       return { type: "shard", place: fromPlace(change.value) };
     case "node":
       return { type: "node", node: fromNode(change.value) };
-    case "nodeLeft":
-      return { type: "node-left", name: change.value };
     case "banned":
       return { type: "banned", ban: fromBan(change.value) };
     case "unbanned":

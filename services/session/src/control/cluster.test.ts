@@ -7,6 +7,7 @@ import {
   gateway,
   LEASE,
   Seen,
+  session,
   store,
 } from "../../test/control.ts";
 
@@ -30,8 +31,8 @@ describe("three nodes", () => {
         () => control.reopen(1, 1),
         () => control.ban({ kind: "user", value: "u", reason: "", until: 0 }),
         () => control.unban("user", "u"),
-        () => control.announce({ name: "n", address: "n:1" }),
-        () => control.retire("n"),
+        () => control.announce(session("n")),
+        () => control.wish({ name: "n", wish: "add" }),
         () => control.inForce(1),
       ]) {
         await expect(asked()).rejects.toMatchObject({ code: "not-leader", leader: leader.name });

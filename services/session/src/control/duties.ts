@@ -4,7 +4,13 @@
  * proposal, and the next leader goes on by looking.
  */
 import type { Clock, Logger, Timer, Timers } from "@canopy/base";
-import { type Command, ControlError, type ControlState, type Incarnation } from "@canopy/control";
+import {
+  type Command,
+  ControlError,
+  type ControlState,
+  type Founder,
+  type Incarnation,
+} from "@canopy/control";
 import type { Leases } from "./leases.ts";
 import type { Placing } from "./placing.ts";
 import type { Committed, Propose } from "./proposing.ts";
@@ -26,6 +32,10 @@ interface Parts {
   readonly groups: number;
   /** Another leader may hear more; false where that was tried already, or there is nobody. */
   readonly giveUp: () => boolean;
+  /** The first voters of the group. */
+  readonly founders: () => readonly Founder[];
+  /** No group has this replica any more. */
+  readonly hasLeft: (replica: number) => boolean;
 }
 
 export class Duties {
@@ -54,6 +64,7 @@ export class Duties {
     if (state().view.shards === 0) {
       this.#create();
     } else {
+      this.#followNodes();
       this.#end(now);
       this.#giveUpSessions();
       this.#place(now);
@@ -71,10 +82,16 @@ export class Duties {
     const { state } = this.#parts;
     return (
       this.#underWay.size > 0 ||
+      this.#areNodesUnsettled() ||
       state()
         .view.places()
         .some(({ owner }) => owner === 0)
     );
+  }
+
+  #areNodesUnsettled(): boolean {
+    const nodes = [...this.#parts.state().view.nodeEntries()];
+    return nodes.length === 0 || nodes.some(({ standing }) => standing === "leaving");
   }
 
   #arm(): void {
@@ -91,6 +108,16 @@ export class Duties {
   #create(): void {
     const { shards, groups } = this.#parts;
     this.#do("create", { type: "create", shards, groups });
+  }
+
+  #followNodes(): void {
+    const { state, founders, hasLeft } = this.#parts;
+    const nodes = [...state().view.nodeEntries()];
+    if (nodes.length === 0) this.#do("founders", { type: "founders", founders: founders() });
+    for (const { name, replica, standing } of nodes) {
+      if (standing !== "leaving" || !hasLeft(replica)) continue;
+      this.#do(`left ${name}`, { type: "node-left", name, replica });
+    }
   }
 
   #end(now: number): void {

@@ -4,17 +4,20 @@
  */
 import type { Clock, Logger, Timers } from "@canopy/base";
 import {
+  type Announced,
+  type Announcement,
   type AttendSink,
   type Ban,
   type Command,
   ControlError,
   type ControlState,
+  type Founder,
   type Incarnation,
   type Joined,
   type JoinRequest,
+  type NodeWish,
   type Refused,
   type Renewal,
-  type SessionNode,
   type Version,
   type Watch,
 } from "@canopy/control";
@@ -45,6 +48,10 @@ export interface LeadingParts {
   readonly propose: Propose;
   readonly read: () => Promise<ReadAnswer>;
   readonly giveUp: () => boolean;
+  /** The first voters of the group. */
+  readonly founders: () => readonly Founder[];
+  /** No group has this replica any more. */
+  readonly hasLeft: (replica: number) => boolean;
 }
 
 export class Leading {
@@ -76,6 +83,8 @@ export class Leading {
       shards,
       groups,
       giveUp: parts.giveUp,
+      founders: parts.founders,
+      hasLeft: parts.hasLeft,
     });
     this.#parts = parts;
     this.#propose = propose;
@@ -150,12 +159,14 @@ export class Leading {
     return this.#change({ type: "unban", kind, value });
   }
 
-  announce(node: SessionNode): Promise<Version> {
-    return this.#change({ type: "node", node });
+  async announce(node: Announcement): Promise<Announced> {
+    const { result, version } = await this.#propose({ type: "node", ...node });
+    if ("refused" in result) throw new ControlError("refused", result.refused);
+    return { version, replica: result.replica };
   }
 
-  retire(name: string): Promise<Version> {
-    return this.#change({ type: "node-left", name });
+  wish(wish: NodeWish): Promise<Version> {
+    return this.#change({ type: "node-wish", ...wish });
   }
 
   inForce(version: Version): Promise<void> {
@@ -163,7 +174,7 @@ export class Leading {
   }
 
   async #change(
-    command: Extract<Command, { type: "ban" | "unban" | "node" | "node-left" }>,
+    command: Extract<Command, { type: "ban" | "unban" | "node-wish" }>,
   ): Promise<Version> {
     const { result, version } = await this.#propose(command);
     const refused: Refused | undefined = result;

@@ -8,6 +8,7 @@ import {
   gateway,
   LEASE,
   Seen,
+  session,
   store,
 } from "../../test/control.ts";
 
@@ -232,7 +233,7 @@ describe("a ban", () => {
     });
     await cluster.pass(200);
     expect(isInForceYet).toBe(false);
-    await control.announce({ name: "n", address: "n:1" });
+    await control.announce(session("n"));
     await ahead;
   });
 });
@@ -316,16 +317,19 @@ describe("a watch", () => {
     await join(control, gateway("h"));
     watch.close();
     const left = first.view.version;
-    await control.announce({ name: "n", address: "n:1" });
-    await control.announce({ name: "n", address: "n:1" });
-    await control.announce({ name: "m", address: "m:1" });
-    await control.retire("m");
+    await control.announce(session("n"));
+    await control.announce(session("n"));
+    await control.announce(session("m"));
+    await control.wish({ name: "m", wish: "replace" });
     expect(first.view.version).toBe(left);
     control.watch(left, first);
     await waitFor(() => first.view.version === view.version);
     expect(first.wholes).toHaveLength(1);
     expect(first.view.whole()).toEqual({ ...view.whole() });
-    expect([...first.view.nodes()]).toEqual([{ name: "n", address: "n:1" }]);
+    expect(first.view.nodes().map(({ name, address }) => `${name} ${address}`)).toEqual([
+      "a ",
+      "n n:1",
+    ]);
   });
 
   test("of somebody who knows more than this replica says nothing until it knows it too", async () => {

@@ -1,6 +1,8 @@
 /** The control service: the control state as a group of Raft, and what its leader does. */
 import { type Clock, Deferred, type Lifecycle, type Logger, type Timers } from "@canopy/base";
 import {
+  type Announced,
+  type Announcement,
   type AttendSink,
   type Ban,
   ClusterView,
@@ -9,9 +11,10 @@ import {
   type Incarnation,
   type Joined,
   type JoinRequest,
+  type MemberStep,
+  type NodeWish,
   type ReadonlyView,
   type Renewal,
-  type SessionNode,
   type Version,
   type Watch,
   type WatchSink,
@@ -24,6 +27,8 @@ import {
   type RaftHost,
   type ReplicaId,
 } from "@canopy/raft";
+import { GroupKeeper, type KeepingOptions } from "../members/group-keeper.ts";
+import { foundersOf, isWithout } from "../members/replicas.ts";
 import { groupEnded, notLeader, stopped } from "./errors.ts";
 import { Leading, type LeadingOptions } from "./leading.ts";
 import { propose } from "./proposing.ts";
@@ -36,19 +41,25 @@ export interface ControlServiceOptions extends Partial<Omit<LeadingOptions, "sha
   readonly host: Pick<RaftHost, "open" | "close">;
   readonly group: GroupId;
   /** The first voters, where this node does not have the group yet. */
-  readonly bootstrap?: GroupOptions["bootstrap"];
+  readonly bootstrap?: Bootstrap | (() => Bootstrap | undefined);
   /** Of a cluster that is created now; else those of then count, and the view says them. */
   readonly shards: number;
   readonly groups: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
+  /** Brings the group's members in line with the control log; absent: they stay as they are. */
+  readonly keeping?: KeepingOptions;
+  /** Of the other groups, whether they are without a replica. Absent: there are none. */
+  readonly othersAreWithout?: (replica: ReplicaId) => boolean;
   /**
    * After start(): the group has ended here, though nobody stopped this. From here on every call is
    * refused as `closed`; a restart may help, or another replica.
    */
   readonly onEnded?: (reason: string) => void;
 }
+
+type Bootstrap = NonNullable<GroupOptions["bootstrap"]>;
 
 const DEFAULTS = {
   lease: 3_000,
@@ -66,6 +77,10 @@ export interface ControlService extends Lifecycle {
   /** Of what is applied here. */
   readonly view: ReadonlyView;
   readonly leading: boolean;
+  /** Once it is open. */
+  readonly raft: RaftGroup | undefined;
+  /** Of the leader: what it does about the group's members, or waits for. */
+  readonly step: MemberStep | undefined;
 }
 
 export function createControlService(options: ControlServiceOptions): ControlService {
@@ -77,6 +92,12 @@ export function createControlService(options: ControlServiceOptions): ControlSer
     view: service.view,
     get leading() {
       return service.leading;
+    },
+    get raft() {
+      return service.raft;
+    },
+    get step() {
+      return service.step;
     },
   };
 }
@@ -95,6 +116,7 @@ class Service implements Control, Lifecycle {
   #isLeader = false;
   #leader: string | undefined;
   #leading: Leading | undefined;
+  #keeper: GroupKeeper | undefined;
   /** Why the group does not run any more. */
   #ended: ControlError | undefined;
   #stopped = false;
@@ -109,7 +131,9 @@ class Service implements Control, Lifecycle {
   }
 
   async start(): Promise<void> {
-    const { host, group, bootstrap } = this.#options;
+    const { host, group } = this.#options;
+    const { bootstrap: first } = this.#options;
+    const bootstrap = typeof first === "function" ? first() : first;
     this.#opening = host.open({
       group,
       machine: this.#replica,
@@ -138,6 +162,14 @@ class Service implements Control, Lifecycle {
 
   get leading(): boolean {
     return this.#leading !== undefined;
+  }
+
+  get raft(): RaftGroup | undefined {
+    return this.#group;
+  }
+
+  get step(): MemberStep | undefined {
+    return this.#keeper?.step;
   }
 
   async join(request: JoinRequest): Promise<Joined> {
@@ -181,12 +213,12 @@ class Service implements Control, Lifecycle {
     return this.#leads().unban(kind, value);
   }
 
-  async announce(node: SessionNode): Promise<Version> {
+  async announce(node: Announcement): Promise<Announced> {
     return this.#leads().announce(node);
   }
 
-  async retire(name: string): Promise<Version> {
-    return this.#leads().retire(name);
+  async wish(wish: NodeWish): Promise<Version> {
+    return this.#leads().wish(wish);
   }
 
   async inForce(version: Version): Promise<void> {
@@ -246,16 +278,26 @@ class Service implements Control, Lifecycle {
     if (leads) {
       this.#leading = this.#lead(group);
       this.#leading.begin();
+      this.#keeper = this.#keep(group);
       this.#leaderKnown.resolve();
     } else {
       const leading = this.#leading;
       this.#leading = undefined;
+      this.#keeper?.stop();
+      this.#keeper = undefined;
       leading?.end(this.#whyNot());
     }
   }
 
+  #keep(group: RaftGroup): GroupKeeper | undefined {
+    const { keeping, clock, timers, logger } = this.#options;
+    return (
+      keeping && new GroupKeeper({ ...keeping, group, view: this.view, clock, timers, logger })
+    );
+  }
+
   #lead(group: RaftGroup): Leading {
-    const { clock, timers, logger } = this.#options;
+    const { clock, timers, logger, othersAreWithout = () => true } = this.#options;
     return new Leading({
       options: this.#leadingOptions,
       clock,
@@ -265,6 +307,8 @@ class Service implements Control, Lifecycle {
       propose: (command) => propose(group, command),
       read: () => group.read(),
       giveUp: () => this.#resignation.resign(group),
+      founders: () => foundersOf(group),
+      hasLeft: (replica) => isWithout(group, replica) && othersAreWithout(replica),
     });
   }
 }

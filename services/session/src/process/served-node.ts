@@ -10,7 +10,7 @@ import {
 } from "@canopy/base";
 import { ControlClient } from "@canopy/cluster";
 import type { Config } from "@canopy/config";
-import { type Control, ControlError, type Member } from "@canopy/control";
+import type { Control, Member } from "@canopy/control";
 import { advertised, Channels, once, type SessionNodes, sayWaiting } from "@canopy/main/cluster";
 import {
   ControlService,
@@ -34,9 +34,6 @@ import { StoreSinks } from "./store-sinks.ts";
 const RAFT_TICK = 50;
 /** Bytes of the log that are kept for followers that are a little slow, of each group. */
 const KEEP_TAIL: number = 16 << 20;
-
-/** What another try does not change. */
-const LASTING: ReadonlySet<string> = new Set(["closed", "refused"]);
 
 export interface ServedNodeParts {
   readonly config: Config;
@@ -127,8 +124,15 @@ export class ServedNode implements Lifecycle {
     stack.add(this.#stores);
     stack.add(node.raft);
     stack.add(this.#server);
-    stack.add(this.#waiting(node.control, () => this.#describe(node.waitsFor)));
-    stack.add({ start: () => this.#announce(), stop: async () => {} });
+    stack.add(
+      this.#waiting(
+        {
+          start: () => node.enter(this.#control, this.address),
+          stop: () => node.control.stop(),
+        },
+        () => this.#describe(node.waitsFor),
+      ),
+    );
     stack.add(this.#serves([ControlService]));
     stack.add(this.#waiting(node.sessions, () => this.#describe([])));
     stack.add(this.#serves([SessionsService, QueriesService]));
@@ -172,22 +176,6 @@ export class ServedNode implements Lifecycle {
     }
     const away = this.#others().filter((name) => this.#peers.get(name).state !== "ready");
     return `a leader of every group; out of reach: ${nodes.describe(away) || "no other node"}`;
-  }
-
-  /** Where it is reached may have changed since its last start. */
-  async #announce(): Promise<void> {
-    const { config, logger } = this.#parts;
-    const { name } = config.node;
-    for (;;) {
-      try {
-        await this.#control.announce({ name, address: this.address });
-        return;
-      } catch (error) {
-        const isLasting = error instanceof ControlError && LASTING.has(error.code);
-        if (isLasting) throw error;
-        logger.info({ error: String(error) }, "the address can't be announced yet");
-      }
-    }
   }
 
   #controlOf(name: string): Control {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file canopy/control/v1/control.proto.
  */
 export const file_canopy_control_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jYW5vcHkvY29udHJvbC92MS9jb250cm9sLnByb3RvEhFjYW5vcHkuY29udHJvbC52MSJ3CgZNZW1iZXISKwoEa2luZBgBIAEoDjIdLmNhbm9weS5jb250cm9sLnYxLk1lbWJlcktpbmQSEwoLaW5jYXJuYXRpb24YAiABKAQSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJEgwKBGRpc2sYBSABKAkiRwoKU2hhcmRQbGFjZRINCgVzaGFyZBgBIAEoDRINCgVvd25lchgCIAEoBBINCgVlcG9jaBgDIAEoBBIMCgRob21lGAQgASgJIl0KA0JhbhIoCgRraW5kGAEgASgOMhouY2Fub3B5LmNvbnRyb2wudjEuQmFuS2luZBINCgV2YWx1ZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFdW50aWwYBCABKAQiQQoGQmFuS2V5EigKBGtpbmQYASABKA4yGi5jYW5vcHkuY29udHJvbC52MS5CYW5LaW5kEg0KBXZhbHVlGAIgASgJIiwKC1Nlc3Npb25Ob2RlEgwKBG5hbWUYASABKAkSDwoHYWRkcmVzcxgCIAEoCSIxCgtEb3duR2F0ZXdheRITCgtpbmNhcm5hdGlvbhgBIAEoBBINCgVzaW5jZRgCIAEoBCJ2CgtKb2luUmVxdWVzdBIrCgRraW5kGAEgASgOMh0uY2Fub3B5LmNvbnRyb2wudjEuTWVtYmVyS2luZBIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDAoEZGlzaxgEIAEoCRINCgV0b2tlbhgFIAEoCSIyCgxKb2luUmVzcG9uc2USEwoLaW5jYXJuYXRpb24YASABKAQSDQoFbGVhc2UYAiABKAQiOQoMUmVuZXdSZXF1ZXN0EhMKC2luY2FybmF0aW9uGAEgASgEEhQKDGFja25vd2xlZGdlZBgCIAEoBCIPCg1SZW5ld1Jlc3BvbnNlIiMKDExlYXZlUmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoBCIPCg1MZWF2ZVJlc3BvbnNlIiQKDUF0dGVuZE9wZW5pbmcSEwoLaW5jYXJuYXRpb24YASABKAQiHQoMV2F0Y2hPcGVuaW5nEg0KBWFmdGVyGAEgASgEInMKCldhdGNoRXZlbnQSLQoFd2hvbGUYASABKAsyHC5jYW5vcHkuY29udHJvbC52MS5XaG9sZVZpZXdIABItCgdjaGFuZ2VzGAIgASgLMhouY2Fub3B5LmNvbnRyb2wudjEuQ2hhbmdlc0gAQgcKBWV2ZW50IpoCCglXaG9sZVZpZXcSDwoHdmVyc2lvbhgBIAEoBBIOCgZzaGFyZHMYAiABKA0SDgoGZ3JvdXBzGAMgASgNEioKB21lbWJlcnMYBCADKAsyGS5jYW5vcHkuY29udHJvbC52MS5NZW1iZXISLAoEZG93bhgFIAMoCzIeLmNhbm9weS5jb250cm9sLnYxLkRvd25HYXRld2F5Ei0KBnBsYWNlcxgGIAMoCzIdLmNhbm9weS5jb250cm9sLnYxLlNoYXJkUGxhY2USLQoFbm9kZXMYByADKAsyHi5jYW5vcHkuY29udHJvbC52MS5TZXNzaW9uTm9kZRIkCgRiYW5zGAggAygLMhYuY2Fub3B5LmNvbnRyb2wudjEuQmFuIkYKB0NoYW5nZXMSKgoHY2hhbmdlcxgBIAMoCzIZLmNhbm9weS5jb250cm9sLnYxLkNoYW5nZRIPCgd2ZXJzaW9uGAIgASgEIucCCgZDaGFuZ2USDwoHdmVyc2lvbhgBIAEoBBIuCgltZW1iZXJfdXAYAiABKAsyGS5jYW5vcHkuY29udHJvbC52MS5NZW1iZXJIABIWCgxnYXRld2F5X2Rvd24YAyABKARIABIWCgxnYXRld2F5X2dvbmUYBCABKARIABIUCgpzdG9yZV9kb3duGAUgASgESAASLgoFc2hhcmQYBiABKAsyHS5jYW5vcHkuY29udHJvbC52MS5TaGFyZFBsYWNlSAASLgoEbm9kZRgHIAEoCzIeLmNhbm9weS5jb250cm9sLnYxLlNlc3Npb25Ob2RlSAASEwoJbm9kZV9sZWZ0GAggASgJSAASKAoGYmFubmVkGAkgASgLMhYuY2Fub3B5LmNvbnRyb2wudjEuQmFuSAASLQoIdW5iYW5uZWQYCiABKAsyGS5jYW5vcHkuY29udHJvbC52MS5CYW5LZXlIAEIICgZjaGFuZ2UiMwoNUmVvcGVuUmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoBBINCgVzaGFyZBgCIAEoDSIfCg5SZW9wZW5SZXNwb25zZRINCgVlcG9jaBgBIAEoBCIxCgpCYW5SZXF1ZXN0EiMKA2JhbhgBIAEoCzIWLmNhbm9weS5jb250cm9sLnYxLkJhbiIeCgtCYW5SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIjYKDFVuYmFuUmVxdWVzdBImCgNiYW4YASABKAsyGS5jYW5vcHkuY29udHJvbC52MS5CYW5LZXkiIAoNVW5iYW5SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIj8KD0Fubm91bmNlUmVxdWVzdBIsCgRub2RlGAEgASgLMh4uY2Fub3B5LmNvbnRyb2wudjEuU2Vzc2lvbk5vZGUiIwoQQW5ub3VuY2VSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIh0KDVJldGlyZVJlcXVlc3QSDAoEbmFtZRgBIAEoCSIhCg5SZXRpcmVSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIiEKDkluRm9yY2VSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKAQiEQoPSW5Gb3JjZVJlc3BvbnNlKlkKCk1lbWJlcktpbmQSGwoXTUVNQkVSX0tJTkRfVU5TUEVDSUZJRUQQABIXChNNRU1CRVJfS0lORF9HQVRFV0FZEAESFQoRTUVNQkVSX0tJTkRfU1RPUkUQAiphCgdCYW5LaW5kEhgKFEJBTl9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPQkFOX0tJTkRfQ0xJRU5UEAESEQoNQkFOX0tJTkRfVVNFUhACEhQKEEJBTl9LSU5EX0FERFJFU1MQAzLABgoHQ29udHJvbBJHCgRKb2luEh4uY2Fub3B5LmNvbnRyb2wudjEuSm9pblJlcXVlc3QaHy5jYW5vcHkuY29udHJvbC52MS5Kb2luUmVzcG9uc2USSgoFUmVuZXcSHy5jYW5vcHkuY29udHJvbC52MS5SZW5ld1JlcXVlc3QaIC5jYW5vcHkuY29udHJvbC52MS5SZW5ld1Jlc3BvbnNlEkoKBUxlYXZlEh8uY2Fub3B5LmNvbnRyb2wudjEuTGVhdmVSZXF1ZXN0GiAuY2Fub3B5LmNvbnRyb2wudjEuTGVhdmVSZXNwb25zZRI+CgZBdHRlbmQSFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lGhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZSgBMAESPQoFV2F0Y2gSFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lGhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZSgBMAESTQoGUmVvcGVuEiAuY2Fub3B5LmNvbnRyb2wudjEuUmVvcGVuUmVxdWVzdBohLmNhbm9weS5jb250cm9sLnYxLlJlb3BlblJlc3BvbnNlEkQKA0JhbhIdLmNhbm9weS5jb250cm9sLnYxLkJhblJlcXVlc3QaHi5jYW5vcHkuY29udHJvbC52MS5CYW5SZXNwb25zZRJKCgVVbmJhbhIfLmNhbm9weS5jb250cm9sLnYxLlVuYmFuUmVxdWVzdBogLmNhbm9weS5jb250cm9sLnYxLlVuYmFuUmVzcG9uc2USUwoIQW5ub3VuY2USIi5jYW5vcHkuY29udHJvbC52MS5Bbm5vdW5jZVJlcXVlc3QaIy5jYW5vcHkuY29udHJvbC52MS5Bbm5vdW5jZVJlc3BvbnNlEk0KBlJldGlyZRIgLmNhbm9weS5jb250cm9sLnYxLlJldGlyZVJlcXVlc3QaIS5jYW5vcHkuY29udHJvbC52MS5SZXRpcmVSZXNwb25zZRJQCgdJbkZvcmNlEiEuY2Fub3B5LmNvbnRyb2wudjEuSW5Gb3JjZVJlcXVlc3QaIi5jYW5vcHkuY29udHJvbC52MS5JbkZvcmNlUmVzcG9uc2ViBnByb3RvMw", [file_canopy_stream_v1_frame]);
+  fileDesc("Ch9jYW5vcHkvY29udHJvbC92MS9jb250cm9sLnByb3RvEhFjYW5vcHkuY29udHJvbC52MSJ3CgZNZW1iZXISKwoEa2luZBgBIAEoDjIdLmNhbm9weS5jb250cm9sLnYxLk1lbWJlcktpbmQSEwoLaW5jYXJuYXRpb24YAiABKAQSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJEgwKBGRpc2sYBSABKAkiRwoKU2hhcmRQbGFjZRINCgVzaGFyZBgBIAEoDRINCgVvd25lchgCIAEoBBINCgVlcG9jaBgDIAEoBBIMCgRob21lGAQgASgJIl0KA0JhbhIoCgRraW5kGAEgASgOMhouY2Fub3B5LmNvbnRyb2wudjEuQmFuS2luZBINCgV2YWx1ZRgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFdW50aWwYBCABKAQiQQoGQmFuS2V5EigKBGtpbmQYASABKA4yGi5jYW5vcHkuY29udHJvbC52MS5CYW5LaW5kEg0KBXZhbHVlGAIgASgJIo8BCgtTZXNzaW9uTm9kZRIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDAoEZGlzaxgDIAEoBBIPCgdyZXBsaWNhGAQgASgEEjEKCHN0YW5kaW5nGAUgASgOMh8uY2Fub3B5LmNvbnRyb2wudjEuTm9kZVN0YW5kaW5nEg8KB2RyYWluZWQYBiABKAgiMQoLRG93bkdhdGV3YXkSEwoLaW5jYXJuYXRpb24YASABKAQSDQoFc2luY2UYAiABKAQidgoLSm9pblJlcXVlc3QSKwoEa2luZBgBIAEoDjIdLmNhbm9weS5jb250cm9sLnYxLk1lbWJlcktpbmQSDAoEbmFtZRgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEgwKBGRpc2sYBCABKAkSDQoFdG9rZW4YBSABKAkiMgoMSm9pblJlc3BvbnNlEhMKC2luY2FybmF0aW9uGAEgASgEEg0KBWxlYXNlGAIgASgEIjkKDFJlbmV3UmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoBBIUCgxhY2tub3dsZWRnZWQYAiABKAQiDwoNUmVuZXdSZXNwb25zZSIjCgxMZWF2ZVJlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKAQiDwoNTGVhdmVSZXNwb25zZSIkCg1BdHRlbmRPcGVuaW5nEhMKC2luY2FybmF0aW9uGAEgASgEIh0KDFdhdGNoT3BlbmluZxINCgVhZnRlchgBIAEoBCJzCgpXYXRjaEV2ZW50Ei0KBXdob2xlGAEgASgLMhwuY2Fub3B5LmNvbnRyb2wudjEuV2hvbGVWaWV3SAASLQoHY2hhbmdlcxgCIAEoCzIaLmNhbm9weS5jb250cm9sLnYxLkNoYW5nZXNIAEIHCgVldmVudCKaAgoJV2hvbGVWaWV3Eg8KB3ZlcnNpb24YASABKAQSDgoGc2hhcmRzGAIgASgNEg4KBmdyb3VwcxgDIAEoDRIqCgdtZW1iZXJzGAQgAygLMhkuY2Fub3B5LmNvbnRyb2wudjEuTWVtYmVyEiwKBGRvd24YBSADKAsyHi5jYW5vcHkuY29udHJvbC52MS5Eb3duR2F0ZXdheRItCgZwbGFjZXMYBiADKAsyHS5jYW5vcHkuY29udHJvbC52MS5TaGFyZFBsYWNlEi0KBW5vZGVzGAcgAygLMh4uY2Fub3B5LmNvbnRyb2wudjEuU2Vzc2lvbk5vZGUSJAoEYmFucxgIIAMoCzIWLmNhbm9weS5jb250cm9sLnYxLkJhbiJGCgdDaGFuZ2VzEioKB2NoYW5nZXMYASADKAsyGS5jYW5vcHkuY29udHJvbC52MS5DaGFuZ2USDwoHdmVyc2lvbhgCIAEoBCLjAgoGQ2hhbmdlEg8KB3ZlcnNpb24YASABKAQSLgoJbWVtYmVyX3VwGAIgASgLMhkuY2Fub3B5LmNvbnRyb2wudjEuTWVtYmVySAASFgoMZ2F0ZXdheV9kb3duGAMgASgESAASFgoMZ2F0ZXdheV9nb25lGAQgASgESAASFAoKc3RvcmVfZG93bhgFIAEoBEgAEi4KBXNoYXJkGAYgASgLMh0uY2Fub3B5LmNvbnRyb2wudjEuU2hhcmRQbGFjZUgAEi4KBG5vZGUYByABKAsyHi5jYW5vcHkuY29udHJvbC52MS5TZXNzaW9uTm9kZUgAEigKBmJhbm5lZBgJIAEoCzIWLmNhbm9weS5jb250cm9sLnYxLkJhbkgAEi0KCHVuYmFubmVkGAogASgLMhkuY2Fub3B5LmNvbnRyb2wudjEuQmFuS2V5SABCCAoGY2hhbmdlSgQICBAJUglub2RlX2xlZnQiMwoNUmVvcGVuUmVxdWVzdBITCgtpbmNhcm5hdGlvbhgBIAEoBBINCgVzaGFyZBgCIAEoDSIfCg5SZW9wZW5SZXNwb25zZRINCgVlcG9jaBgBIAEoBCIxCgpCYW5SZXF1ZXN0EiMKA2JhbhgBIAEoCzIWLmNhbm9weS5jb250cm9sLnYxLkJhbiIeCgtCYW5SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIjYKDFVuYmFuUmVxdWVzdBImCgNiYW4YASABKAsyGS5jYW5vcHkuY29udHJvbC52MS5CYW5LZXkiIAoNVW5iYW5SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIlsKD0Fubm91bmNlUmVxdWVzdBIMCgRuYW1lGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSDAoEZGlzaxgEIAEoBBIPCgdyZXBsaWNhGAUgASgESgQIARACUgRub2RlIjQKEEFubm91bmNlUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBBIPCgdyZXBsaWNhGAIgASgEIkYKC1dpc2hSZXF1ZXN0EgwKBG5hbWUYASABKAkSKQoEd2lzaBgCIAEoDjIbLmNhbm9weS5jb250cm9sLnYxLk5vZGVXaXNoIh8KDFdpc2hSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEIiEKDkluRm9yY2VSZXF1ZXN0Eg8KB3ZlcnNpb24YASABKAQiEQoPSW5Gb3JjZVJlc3BvbnNlKlkKCk1lbWJlcktpbmQSGwoXTUVNQkVSX0tJTkRfVU5TUEVDSUZJRUQQABIXChNNRU1CRVJfS0lORF9HQVRFV0FZEAESFQoRTUVNQkVSX0tJTkRfU1RPUkUQAiphCgdCYW5LaW5kEhgKFEJBTl9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPQkFOX0tJTkRfQ0xJRU5UEAESEQoNQkFOX0tJTkRfVVNFUhACEhQKEEJBTl9LSU5EX0FERFJFU1MQAyqVAQoMTm9kZVN0YW5kaW5nEh0KGU5PREVfU1RBTkRJTkdfVU5TUEVDSUZJRUQQABIYChROT0RFX1NUQU5ESU5HX01FTUJFUhABEhkKFU5PREVfU1RBTkRJTkdfTEVBVklORxACEhkKFU5PREVfU1RBTkRJTkdfQVdBSVRFRBADEhYKEk5PREVfU1RBTkRJTkdfTEVGVBAEKpABCghOb2RlV2lzaBIZChVOT0RFX1dJU0hfVU5TUEVDSUZJRUQQABIRCg1OT0RFX1dJU0hfQUREEAESFAoQTk9ERV9XSVNIX1JFTU9WRRACEhUKEU5PREVfV0lTSF9SRVBMQUNFEAMSEwoPTk9ERV9XSVNIX0RSQUlOEAQSFAoQTk9ERV9XSVNIX1JFU1VNRRAFMroGCgdDb250cm9sEkcKBEpvaW4SHi5jYW5vcHkuY29udHJvbC52MS5Kb2luUmVxdWVzdBofLmNhbm9weS5jb250cm9sLnYxLkpvaW5SZXNwb25zZRJKCgVSZW5ldxIfLmNhbm9weS5jb250cm9sLnYxLlJlbmV3UmVxdWVzdBogLmNhbm9weS5jb250cm9sLnYxLlJlbmV3UmVzcG9uc2USSgoFTGVhdmUSHy5jYW5vcHkuY29udHJvbC52MS5MZWF2ZVJlcXVlc3QaIC5jYW5vcHkuY29udHJvbC52MS5MZWF2ZVJlc3BvbnNlEj4KBkF0dGVuZBIXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUaFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lKAEwARI9CgVXYXRjaBIXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUaFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lKAEwARJNCgZSZW9wZW4SIC5jYW5vcHkuY29udHJvbC52MS5SZW9wZW5SZXF1ZXN0GiEuY2Fub3B5LmNvbnRyb2wudjEuUmVvcGVuUmVzcG9uc2USRAoDQmFuEh0uY2Fub3B5LmNvbnRyb2wudjEuQmFuUmVxdWVzdBoeLmNhbm9weS5jb250cm9sLnYxLkJhblJlc3BvbnNlEkoKBVVuYmFuEh8uY2Fub3B5LmNvbnRyb2wudjEuVW5iYW5SZXF1ZXN0GiAuY2Fub3B5LmNvbnRyb2wudjEuVW5iYW5SZXNwb25zZRJTCghBbm5vdW5jZRIiLmNhbm9weS5jb250cm9sLnYxLkFubm91bmNlUmVxdWVzdBojLmNhbm9weS5jb250cm9sLnYxLkFubm91bmNlUmVzcG9uc2USRwoEV2lzaBIeLmNhbm9weS5jb250cm9sLnYxLldpc2hSZXF1ZXN0Gh8uY2Fub3B5LmNvbnRyb2wudjEuV2lzaFJlc3BvbnNlElAKB0luRm9yY2USIS5jYW5vcHkuY29udHJvbC52MS5JbkZvcmNlUmVxdWVzdBoiLmNhbm9weS5jb250cm9sLnYxLkluRm9yY2VSZXNwb25zZWIGcHJvdG8z", [file_canopy_stream_v1_frame]);
 
 /**
  * A process that has joined and whose end was not committed yet.
@@ -192,11 +192,39 @@ export type SessionNode = Message<"canopy.control.v1.SessionNode"> & {
   name: string;
 
   /**
-   * Where it is reached, `host:port` or `unix:path`.
+   * Where it is reached, or was, `host:port` or `unix:path`; empty before it has come.
    *
    * @generated from field: string address = 2;
    */
   address: string;
+
+  /**
+   * Identity of the data folder with its replicas; 0 while it is awaited.
+   *
+   * @generated from field: uint64 disk = 3;
+   */
+  disk: bigint;
+
+  /**
+   * Its replica's id, the same in every group; 0 while it is awaited.
+   *
+   * @generated from field: uint64 replica = 4;
+   */
+  replica: bigint;
+
+  /**
+   * What it is to the cluster.
+   *
+   * @generated from field: canopy.control.v1.NodeStanding standing = 5;
+   */
+  standing: NodeStanding;
+
+  /**
+   * It shall lead no group.
+   *
+   * @generated from field: bool drained = 6;
+   */
+  drained: boolean;
 };
 
 /**
@@ -627,20 +655,12 @@ export type Change = Message<"canopy.control.v1.Change"> & {
     case: "shard";
   } | {
     /**
-     * A session node is new, or is elsewhere.
+     * A session node is new, is elsewhere, or is something else to the cluster.
      *
      * @generated from field: canopy.control.v1.SessionNode node = 7;
      */
     value: SessionNode;
     case: "node";
-  } | {
-    /**
-     * The name of a session node that is no more.
-     *
-     * @generated from field: string node_left = 8;
-     */
-    value: string;
-    case: "nodeLeft";
   } | {
     /**
      * Somebody may not connect.
@@ -807,11 +827,32 @@ export const UnbanResponseSchema: GenMessage<UnbanResponse> = /*@__PURE__*/
  */
 export type AnnounceRequest = Message<"canopy.control.v1.AnnounceRequest"> & {
   /**
-   * The node.
+   * Its stable name.
    *
-   * @generated from field: canopy.control.v1.SessionNode node = 1;
+   * @generated from field: string name = 2;
    */
-  node?: SessionNode | undefined;
+  name: string;
+
+  /**
+   * Where it is reached from now on, `host:port` or `unix:path`.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * Identity of its data folder.
+   *
+   * @generated from field: uint64 disk = 4;
+   */
+  disk: bigint;
+
+  /**
+   * What its disk has of the control group; 0: nothing.
+   *
+   * @generated from field: uint64 replica = 5;
+   */
+  replica: bigint;
 };
 
 /**
@@ -833,6 +874,13 @@ export type AnnounceResponse = Message<"canopy.control.v1.AnnounceResponse"> & {
    * @generated from field: uint64 version = 1;
    */
   version: bigint;
+
+  /**
+   * As which replica it belongs to every group; 0: what it has is being given up.
+   *
+   * @generated from field: uint64 replica = 2;
+   */
+  replica: bigint;
 };
 
 /**
@@ -843,32 +891,39 @@ export const AnnounceResponseSchema: GenMessage<AnnounceResponse> = /*@__PURE__*
   messageDesc(file_canopy_control_v1_control, 25);
 
 /**
- * A session node is no more.
+ * What shall become of a session node.
  *
- * @generated from message canopy.control.v1.RetireRequest
+ * @generated from message canopy.control.v1.WishRequest
  */
-export type RetireRequest = Message<"canopy.control.v1.RetireRequest"> & {
+export type WishRequest = Message<"canopy.control.v1.WishRequest"> & {
   /**
    * Its name.
    *
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * This.
+   *
+   * @generated from field: canopy.control.v1.NodeWish wish = 2;
+   */
+  wish: NodeWish;
 };
 
 /**
- * Describes the message canopy.control.v1.RetireRequest.
- * Use `create(RetireRequestSchema)` to create a new message.
+ * Describes the message canopy.control.v1.WishRequest.
+ * Use `create(WishRequestSchema)` to create a new message.
  */
-export const RetireRequestSchema: GenMessage<RetireRequest> = /*@__PURE__*/
+export const WishRequestSchema: GenMessage<WishRequest> = /*@__PURE__*/
   messageDesc(file_canopy_control_v1_control, 26);
 
 /**
- * It is committed.
+ * It is committed; the groups follow.
  *
- * @generated from message canopy.control.v1.RetireResponse
+ * @generated from message canopy.control.v1.WishResponse
  */
-export type RetireResponse = Message<"canopy.control.v1.RetireResponse"> & {
+export type WishResponse = Message<"canopy.control.v1.WishResponse"> & {
   /**
    * At this version.
    *
@@ -878,10 +933,10 @@ export type RetireResponse = Message<"canopy.control.v1.RetireResponse"> & {
 };
 
 /**
- * Describes the message canopy.control.v1.RetireResponse.
- * Use `create(RetireResponseSchema)` to create a new message.
+ * Describes the message canopy.control.v1.WishResponse.
+ * Use `create(WishResponseSchema)` to create a new message.
  */
-export const RetireResponseSchema: GenMessage<RetireResponse> = /*@__PURE__*/
+export const WishResponseSchema: GenMessage<WishResponse> = /*@__PURE__*/
   messageDesc(file_canopy_control_v1_control, 27);
 
 /**
@@ -1010,6 +1065,123 @@ export const BanKindSchema: GenEnum<BanKind> = /*@__PURE__*/
   enumDesc(file_canopy_control_v1_control, 1);
 
 /**
+ * What a session node is to the cluster.
+ *
+ * @generated from enum canopy.control.v1.NodeStanding
+ */
+export const NodeStanding = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: NODE_STANDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its replicas are voters of every group, or are being made so.
+   *
+   * @generated from enum value: NODE_STANDING_MEMBER = 1;
+   */
+  MEMBER: 1,
+
+  /**
+   * Its replicas are being taken out of every group.
+   *
+   * @generated from enum value: NODE_STANDING_LEAVING = 2;
+   */
+  LEAVING: 2,
+
+  /**
+   * It may come, or come back with another disk.
+   *
+   * @generated from enum value: NODE_STANDING_AWAITED = 3;
+   */
+  AWAITED: 3,
+
+  /**
+   * It does not come back by itself.
+   *
+   * @generated from enum value: NODE_STANDING_LEFT = 4;
+   */
+  LEFT: 4,
+} as const;
+
+/**
+ * What a session node is to the cluster.
+ *
+ * @generated from enum canopy.control.v1.NodeStanding
+ */
+export type NodeStanding = (typeof NodeStanding)[keyof typeof NodeStanding] | UnknownEnum;
+
+/**
+ * Describes the enum canopy.control.v1.NodeStanding.
+ */
+export const NodeStandingSchema: GenEnum<NodeStanding> = /*@__PURE__*/
+  enumDesc(file_canopy_control_v1_control, 2);
+
+/**
+ * What shall become of a session node.
+ *
+ * @generated from enum canopy.control.v1.NodeWish
+ */
+export const NodeWish = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: NODE_WISH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It may come, also where it was removed.
+   *
+   * @generated from enum value: NODE_WISH_ADD = 1;
+   */
+  ADD: 1,
+
+  /**
+   * Its leaderships go to others, and its replicas are taken out.
+   *
+   * @generated from enum value: NODE_WISH_REMOVE = 2;
+   */
+  REMOVE: 2,
+
+  /**
+   * Its disk is lost: its replicas are taken out, and it may come back with another.
+   *
+   * @generated from enum value: NODE_WISH_REPLACE = 3;
+   */
+  REPLACE: 3,
+
+  /**
+   * It shall lead no group.
+   *
+   * @generated from enum value: NODE_WISH_DRAIN = 4;
+   */
+  DRAIN: 4,
+
+  /**
+   * It may lead again.
+   *
+   * @generated from enum value: NODE_WISH_RESUME = 5;
+   */
+  RESUME: 5,
+} as const;
+
+/**
+ * What shall become of a session node.
+ *
+ * @generated from enum canopy.control.v1.NodeWish
+ */
+export type NodeWish = (typeof NodeWish)[keyof typeof NodeWish] | UnknownEnum;
+
+/**
+ * Describes the enum canopy.control.v1.NodeWish.
+ */
+export const NodeWishSchema: GenEnum<NodeWish> = /*@__PURE__*/
+  enumDesc(file_canopy_control_v1_control, 3);
+
+/**
  * What runs on every session node. All but Watch is answered by the leader of the control group; the
  * others fail with the code `not-leader` and name it.
  *
@@ -1100,7 +1272,8 @@ export const Control: GenService<{
     output: typeof UnbanResponseSchema;
   },
   /**
-   * A session node is reached at an address from now on.
+   * A session node is there, and reached at an address from now on; it becomes a member by it, if it is
+   * new. Refused where somebody has to allow that first.
    *
    * @generated from rpc canopy.control.v1.Control.Announce
    */
@@ -1110,14 +1283,14 @@ export const Control: GenService<{
     output: typeof AnnounceResponseSchema;
   },
   /**
-   * A session node is no more.
+   * What shall become of a session node.
    *
-   * @generated from rpc canopy.control.v1.Control.Retire
+   * @generated from rpc canopy.control.v1.Control.Wish
    */
-  retire: {
+  wish: {
     methodKind: "unary";
-    input: typeof RetireRequestSchema;
-    output: typeof RetireResponseSchema;
+    input: typeof WishRequestSchema;
+    output: typeof WishResponseSchema;
   },
   /**
    * Answered when every live gateway has acknowledged a version, or is down.
