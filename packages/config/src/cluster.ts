@@ -36,8 +36,8 @@ function checkNodes({ cluster: { nodes, discovery } }: Config): void {
   throw new ConfigError(`cluster.nodes: two nodes are called ${twice}`, "cluster.nodes");
 }
 
-/** A session node has to know the first voters, all of them the same. */
-function checkFounders({ cluster, node: { name } }: Config): void {
+/** A session node has to know the first voters, all of them the same; it need not be one of them. */
+function checkFounders({ cluster }: Config): void {
   const { nodes, size, lease, absence } = cluster;
   if (absence > lease) {
     const problem = `it is longer than cluster.lease, ${lease} ms`;
@@ -50,10 +50,6 @@ function checkFounders({ cluster, node: { name } }: Config): void {
     throw new ConfigError(`cluster.size: ${problem}`, "cluster.size");
   }
   const names = nodes.map((one) => one.name);
-  if (!names.includes(name)) {
-    const known = names.join(", ");
-    throw new ConfigError(`node.name: ${name} is not in cluster.nodes (${known})`, "node.name");
-  }
   if (size === undefined || size === names.length) return;
   const problem = `got ${size}, but cluster.nodes names ${names.length}`;
   throw new ConfigError(`cluster.size: ${problem}`, "cluster.size");

@@ -298,7 +298,7 @@ const cluster = z.object({
   nodes: optionalNodes({
     description:
       "The session nodes. Those that create a cluster are its first voters, and have to be given " +
-      "the same list; later it only says where to begin to look.",
+      "the same list; later it only says where to begin to look. A session node that is not named joins them.",
   }),
   discovery: optionalTarget({
     description:
@@ -309,7 +309,8 @@ const cluster = z.object({
     min: 1,
     max: 9,
     description:
-      "How many session nodes create the cluster; with `cluster.discovery` it is waited for so many.",
+      "How many session nodes create the cluster; with `cluster.discovery` it is waited for so many, or, " +
+      "where names are counted (node-0, node-1, …), for the first of them. Others join later.",
   }),
   stores: count("processes", {
     default: 1,

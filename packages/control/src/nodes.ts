@@ -8,6 +8,9 @@ import { MAX_ENTRIES, MAX_TEXT } from "./joining.ts";
 import type { Announcement, NodeWish } from "./port.ts";
 import type { Tables } from "./tables.ts";
 
+/** Above the ids of founders, so that nobody who has lost his disk takes a new place for his old one. */
+const LAST_FOUNDER = 100;
+
 interface Answer<R> {
   readonly result: R;
   readonly changes: readonly Change[];
@@ -24,7 +27,7 @@ export function isSameNode(one: SessionNode, other: SessionNode): boolean {
 export function founders(tables: Tables, all: readonly Founder[]): Change[] {
   const { view } = tables;
   if (view.shards === 0 || tables.lastReplica > 0) return [];
-  tables.lastReplica = Math.max(0, ...all.map(({ replica }) => replica));
+  tables.lastReplica = Math.max(LAST_FOUNDER, ...all.map(({ replica }) => replica));
   return all.map((founder) => {
     const { address = "", drained = false } = view.nodeEntry(founder.name) ?? {};
     return { type: "node", node: { ...founder, address, standing: "member", drained } };

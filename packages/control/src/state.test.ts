@@ -245,10 +245,10 @@ describe("session nodes", () => {
 
   test("join as replicas that nobody had before", () => {
     const { come, entry } = founded();
-    expect(come("n4", 40)).toEqual({ replica: 4 });
-    expect(come("n5", 50)).toEqual({ replica: 5 });
-    expect(come("n4", 40)).toEqual({ replica: 4 });
-    expect(entry("n4")).toMatchObject({ standing: "member", disk: 40, replica: 4 });
+    expect(come("n4", 40)).toEqual({ replica: 101 });
+    expect(come("n5", 50)).toEqual({ replica: 102 });
+    expect(come("n4", 40)).toEqual({ replica: 101 });
+    expect(entry("n4")).toMatchObject({ standing: "member", disk: 40, replica: 101 });
     expect(come("n6", 60, 6)).toMatchObject({
       refused: expect.stringContaining("another cluster"),
     });
@@ -261,7 +261,7 @@ describe("session nodes", () => {
     expect(entry("n2")).toMatchObject({ standing: "awaited", disk: 0, replica: 0 });
     // What still runs of it stays out.
     expect(come("n2", 2, 2)).toEqual({ replica: 0 });
-    expect(come("n2", 20)).toEqual({ replica: 4 });
+    expect(come("n2", 20)).toEqual({ replica: 101 });
     expect(come("n2", 21)).toMatchObject({ refused: expect.stringContaining("replace n2") });
   });
 
@@ -279,7 +279,7 @@ describe("session nodes", () => {
     expect(state.view.node("n3")).toBeUndefined();
     expect(come("n3", 3)).toMatchObject({ refused: expect.stringContaining("add n3") });
     expect(wish("n3", "add")).toBeUndefined();
-    expect(come("n3", 3)).toEqual({ replica: 4 });
+    expect(come("n3", 3)).toEqual({ replica: 101 });
   });
 
   test("are awaited, drained and resumed by name; the last one stays", () => {

@@ -50,7 +50,7 @@ export class SessionNodes implements Lifecycle {
   async founders(count: number): Promise<readonly string[] | undefined> {
     while (!this.#stopped) {
       const names = [...this.#known.keys()].toSorted();
-      if (names.length === count) return names;
+      if (names.length >= count) return names;
       this.#sayWhy(count);
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

@@ -11,7 +11,7 @@ test("a node that is new joins every group, as a learner first; its groups have 
   await joined.entered;
   await cluster.settle("n1", "n2", "n3", "n4");
   const { view } = joined.node.control;
-  expect(view.node("n4")).toMatchObject({ replica: 4, standing: "member", address: "n4:1" });
+  expect(view.node("n4")).toMatchObject({ replica: 101, standing: "member", address: "n4:1" });
   expect(joined.ended).toEqual([]);
 });
 
@@ -34,7 +34,7 @@ test("a node that is removed hands over what it leads, leaves every group, and i
   await client.wish({ name: "n1", wish: "add" });
   await again.entered;
   await cluster.settle("n1", "n2", "n3", "n4");
-  expect(again.node.control.view.node("n1")?.replica).toBe(5);
+  expect(again.node.control.view.node("n1")?.replica).toBe(102);
 });
 
 test("a node that lost its disk waits, is replaced, and comes back as another replica", async () => {
@@ -45,7 +45,7 @@ test("a node that lost its disk waits, is replaced, and comes back as another re
   await cluster.of("n1").client.wish({ name: "n2", wish: "replace" });
   await back.entered;
   await cluster.settle("n1", "n2", "n3");
-  expect(back.node.control.view.node("n2")?.replica).toBe(4);
+  expect(back.node.control.view.node("n2")?.replica).toBe(101);
   // It counts: with another one away there is a majority.
   await cluster.kill("n1");
   await waitFor(() => cluster.leaders().every((leader) => leader !== undefined));
