@@ -156,20 +156,28 @@ describe("replication", () => {
 
   test("follower stuck in snapshot or probe state for ever", () => {
     const cluster = new Cluster([1, 2, 3]);
-    cluster.elect(1);
+    const { core } = cluster.elect(1);
+    const state = () => core.progress().get(3)?.state;
     cluster.isolate(3);
     cluster.propose(1, "a");
-    cluster.at(1).compact();
+    core.reportUnreachable(3);
+    cluster.tick(2);
+    expect(state()).toBe("probe");
     cluster.heal();
-    // Probes and snapshots are lost, again and again, and the snapshots are reported so.
+    cluster.tick(3);
+    expect(core.progress().get(3)).toMatchObject({ match: 3, state: "replicate" });
+    cluster.isolate(3);
+    cluster.propose(1, "b");
+    cluster.at(1).compact();
+    cluster.lose = (message) => message.type === "snapshot";
     for (let round = 0; round < 5; round++) {
-      cluster.lose = (message) => message.to === 3 && message.type !== "heartbeat";
       cluster.tick(2);
-      cluster.at(1).core.reportSnapshot(3, false);
+      expect(state()).toBe("snapshot");
+      core.reportSnapshot(3, false);
     }
     cluster.heal();
     cluster.tick(3);
-    expect(cluster.at(1).core.progress().get(3)).toMatchObject({ match: 3, state: "replicate" });
+    expect(core.progress().get(3)).toMatchObject({ match: 4, state: "replicate" });
   });
 
   test("uncommitted-bytes counter leaks until all proposals are refused", () => {
@@ -191,6 +199,24 @@ describe("replication", () => {
       expect(cluster.propose(leader, "x".repeat(200)).ok).toBe(true);
       expect(cluster.propose(leader, "y").ok).toBe(true);
     }
+    const [leader = 0] = cluster.leaders;
+    for (let i = 0; i < 10; i++) expect(cluster.propose(leader, "z").ok).toBe(true);
+  });
+
+  test("uncommitted-bytes counter goes below 0 by what an earlier leader proposed", () => {
+    const cluster = new Cluster([1, 2, 3], { maxUncommittedBytes: 100 });
+    cluster.elect(1);
+    cluster.lose = (message) => message.to === 1;
+    cluster.propose(1, "x".repeat(300));
+    cluster.isolate(1);
+    for (let i = 0; i < 10; i++) for (const id of [2, 3]) cluster.at(id).core.tick();
+    cluster.settle();
+    cluster.elect(2);
+    expect(cluster.at(2).core.commit).toBe(4);
+    cluster.isolate(2);
+    let taken = 0;
+    while (cluster.propose(2, "lost").ok) taken++;
+    expect(taken).toBe(3);
   });
 });
 
@@ -204,9 +230,15 @@ describe("committed entries and snapshots", () => {
     rig.pump(true);
     expect(rig.core.commit).toBe(2);
     expect(rig.handedOut()).toEqual([]);
+    rig.core.propose([Buffer.from("y")]);
+    rig.pump(true);
     rig.endWrite();
     rig.pump(true);
+    expect(rig.core.commit).toBe(3);
     expect(rig.handedOut()).toEqual([3]);
+    rig.endWrite();
+    rig.pump(true);
+    expect(rig.handedOut()).toEqual([4]);
   });
 
   test.each([1, 60, 100])("paging of committed entries skips one (pages of %d bytes)", (bytes) => {
@@ -265,6 +297,13 @@ describe("reads", () => {
     cluster.tick(3);
     expect(cluster.at(1).core.role).toBe("follower");
     expect(cluster.at(1).reads).toEqual([]);
+    // Nor by itself when it leads again: the index is of before the other one's entry.
+    cluster.at(2).core.transferLeadership(1);
+    cluster.settle();
+    expect(cluster.leaders).toEqual([1]);
+    cluster.at(1).core.readIndex(2);
+    cluster.tick(3);
+    expect(cluster.at(1).reads).toMatchObject([{ context: 2 }]);
   });
 
   test("duplicated ReadIndex request answered with a stale index", () => {
