@@ -47,7 +47,7 @@ export async function recoverWal(disk: Disk, directory: string): Promise<Recover
   const chain = await findChain(disk, directory, numbers);
   if (chain.length === 0) {
     if (await isFirstStart(disk, directory, names, numbers)) return undefined;
-    throw missing(join(directory, segmentName(numbers[0] as number)), NOTHING_SOUND);
+    throw missing(join(directory, segmentName(numbers[0] ?? 1)), NOTHING_SOUND);
   }
   const replay = new Replay();
   let nextFrame: number | undefined;
@@ -67,7 +67,7 @@ export async function recoverWal(disk: Disk, directory: string): Promise<Recover
   };
 }
 
-const NOTHING_SOUND = "no segment has any content, but this is not the first one";
+const NOTHING_SOUND = "no segment has any content, but there was some";
 
 export function noLog(directory: string): Error {
   return missing(join(directory, segmentName(1)), "there are snapshots, but no log");
@@ -92,8 +92,9 @@ async function isFirstStart(
   names: readonly string[],
   numbers: readonly number[],
 ): Promise<boolean> {
-  if (numbers.length <= 1 && (numbers[0] ?? 1) === 1) return true;
-  if (names.some((name) => isSpare(name) || parseSnapshotName(name) !== undefined)) return false;
+  // Snapshots without any segment are refused by who reads them.
+  if (names.some(isSpare)) return false;
+  if (numbers.length > 0 && names.some((name) => parseSnapshotName(name))) return false;
   for (const number of numbers) {
     const { bytes } = await SegmentContent.read(disk, directory, number);
     if (bytes.length > FIRST_START_BYTES) return false;

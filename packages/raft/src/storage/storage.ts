@@ -203,6 +203,8 @@ class Storage implements RaftStorage {
     });
     await Promise.race([this.#settled({ type: "oldest", segment: 1 }), failed]);
     this.#firstFailure = undefined;
+    // With durability `os` too: a log that is lost as a whole would look like one that never began.
+    await this.#wal?.sync();
   }
 
   #firstFailure: ((error: Error) => void) | undefined;

@@ -239,4 +239,19 @@ describe("a first start that failed", () => {
     expect(await outcome(disk)).toMatchObject({ code: "missing", file: second });
     expect(disk.paths("spare")).toHaveLength(1);
   });
+
+  test("is not what a log is of which nothing but the header is left", async () => {
+    const disk = await written();
+    const [path] = disk.paths("wal") as [string];
+    const { length } = disk.bytes(path);
+    disk.put(path, Buffer.concat([disk.bytes(path).subarray(0, HEADER_BYTES)], length));
+    expect(await outcome(disk)).toMatchObject({ code: "missing", file: path });
+  });
+
+  test("is not what is left where all segments were removed, but spares are there", async () => {
+    const disk = new MemoryDisk();
+    disk.put("/raft/spare-0000000000000001.seg", Buffer.alloc(300));
+    const file = "/raft/wal-0000000000000001.seg";
+    expect(await outcome(disk)).toMatchObject({ code: "missing", file });
+  });
 });
