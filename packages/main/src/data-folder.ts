@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { roleNames } from "@canopy/config";
 
 /** The data folder can't be used; the message says why and what to do. */
 export class DataFolderError extends Error {
@@ -53,7 +54,10 @@ function check(folder: string, known: Description, { role, fixed }: FolderPurpos
     );
   }
   if (known.role !== role) {
-    throw new DataFolderError(`${folder} is the data folder of a ${known.role}, not of a ${role}`);
+    const [its, wanted] = [roleNames[known.role], roleNames[role]];
+    throw new DataFolderError(
+      `${folder} is the data folder of ${its}, not of ${wanted}: give each its own`,
+    );
   }
   for (const [key, value] of Object.entries(fixed)) {
     if (known.fixed[key] === value) continue;

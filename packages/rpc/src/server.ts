@@ -45,6 +45,25 @@ export interface RpcServerOptions {
   readonly keepalive?: { readonly time: number; readonly timeout: number };
 }
 
+/** The address is of no use, or in use. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  /** As the system names it, such as `EADDRINUSE`. */
+  readonly code: string;
+
+  constructor(address: string, cause: Error) {
+    const code = /\bE[A-Z]{3,}\b/.exec(cause.message)?.[0] ?? "ELISTEN";
+    super(`can't listen at ${address}: ${WHY[code] ?? cause.message}`, { cause });
+    this.code = code;
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another process does (EADDRINUSE)",
+  EADDRNOTAVAIL: "it is not an address of this machine (EADDRNOTAVAIL)",
+  EACCES: "it is not allowed (EACCES)",
+};
+
 // It prints to stderr what it also says in errors.
 setLogVerbosity(logVerbosity.NONE);
 
@@ -95,7 +114,7 @@ export class RpcServer implements Lifecycle {
     const port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync(address, credentials, (error, got) => {
         if (error === null) resolve(got);
-        else reject(error);
+        else reject(new ListenError(address, error));
       });
     });
     this.#address = bound(address, port);

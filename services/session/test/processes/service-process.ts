@@ -26,12 +26,12 @@ export class ServiceProcess {
   }
 
   /** Does not wait until it is ready. */
-  start(more: Settings = {}): void {
+  start(more: Settings = {}, flags: readonly string[] = []): void {
     const { role, name, data, settings } = this.options;
     const all = { "node.name": name, "log.format": "json", ...settings, ...more };
     const sets = Object.entries(all).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const main = join(import.meta.dirname, `../../../${role}/src/main.ts`);
-    const args = ["--conditions=source", main, "--data", data, ...sets];
+    const args = ["--conditions=source", main, "--data", data, ...sets, ...flags];
     // None of the settings of whoever runs the tests.
     const env = { PATH: process.env["PATH"] };
     this.#log = [];
