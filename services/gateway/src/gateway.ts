@@ -297,7 +297,7 @@ export class Gateway implements Lifecycle, ShardPeer {
 
   markDirty(client: Client): void {
     client.dirty = true;
-    this.#writes.add(client);
+    this.#writes.add(client, this.pushes.isWide);
     this.schedule();
   }
 

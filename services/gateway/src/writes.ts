@@ -29,8 +29,10 @@ export class Writes {
     this.#gateway = gateway;
   }
 
-  add(client: Client): void {
-    this.#new.push(client);
+  /** `isWide`: what it got has gone to so many that the others are before them. */
+  add(client: Client, isWide: boolean): void {
+    if (isWide) this.#late.push(client);
+    else this.#new.push(client);
   }
 
   get isLate(): boolean {

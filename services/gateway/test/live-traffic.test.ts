@@ -3,6 +3,8 @@ import { connect, TestClient } from "./client.ts";
 import { World } from "./world.ts";
 
 const SUBSCRIBERS = 100;
+/** So many that what others get goes before. */
+const MANY = 300;
 /** What a write takes, in ms: a turn has no time for all of them. */
 const WRITE = 0.2;
 
@@ -48,4 +50,30 @@ test("a fan-out is live traffic until its last write, a backlog is none", async 
   for (const client of clients) expect(client.payloads().slice(-50)).toEqual(all);
   expect(world.time.now() - time).toBeGreaterThan(SUBSCRIBERS * WRITE);
   expect(gateway.liveTraffic).toBe(away);
+});
+
+test("what comes behind a fan-out to many does not wait until all of them are written to", async () => {
+  const world = await World.start({ shards: 1 });
+  const publisher = await connect(world, "publisher");
+  const other = await connect(world, "other");
+  await other.subscribe("other");
+  const clients: TestClient[] = [];
+  while (clients.length < MANY) clients.push(await connect(world, `c${clients.length}`));
+  for (const client of clients) await client.subscribe("t");
+  slowed(world, [...clients, other]);
+  const time = world.time.now();
+  let waited = Number.POSITIVE_INFINITY;
+  const { transport } = other;
+  const write = transport.write.bind(transport);
+  transport.write = (bytes) => {
+    waited = world.time.now() - time;
+    write(bytes);
+  };
+  publisher.publish("t", "to many");
+  publisher.publish("other", "to one");
+  await world.settle();
+  expect(other.payloads()).toEqual(["to one"]);
+  for (const client of clients) expect(client.payloads()).toEqual(["to many"]);
+  expect(world.time.now() - time).toBeGreaterThanOrEqual(MANY * WRITE);
+  expect(waited).toBeLessThan(1);
 });

@@ -3,11 +3,16 @@ import type { Topic } from "@canopy/topic";
 import type { Gateway } from "../gateway.ts";
 import type { Sub, Target } from "./sub.ts";
 
+/** Clients that get one message, from which on it is written behind what is for others. */
+const WIDE = 256;
+
 /** Takes what store processes push and gives it to the clients that it concerns. */
 export class Pushes {
   readonly #gateway: Gateway;
   /** Members of shared subscriptions by number. */
   readonly members: Map<number, Sub> = new Map();
+  /** The message at hand goes to many. */
+  isWide = false;
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -24,7 +29,9 @@ export class Pushes {
       const start = records.starts[index] as number;
       const end = records.ends[index] as number;
       if (!writer.begin(records.bytes, start, end, found.length > 1)) continue;
+      this.isWide = found.length >= WIDE;
       this.#deliver(found, topic, shard, offsets[i] as number, readersOnly);
+      this.isWide = false;
     }
   }
 
