@@ -18,7 +18,9 @@ export interface NamedTest {
  * depend on the machine (`skipIf`) count, so that the result is the same everywhere.
  */
 export async function collectTests(root: string): Promise<NamedTest[]> {
-  const options = { root, watch: false, includeTaskLocation: true, reporters: [] };
+  // some run against several targets: their files are loaded once
+  const project = ["!processes-cluster"];
+  const options = { root, project, watch: false, includeTaskLocation: true, reporters: [] };
   const vitest = await createVitest(options);
   try {
     const { testModules, unhandledErrors } = await vitest.collect([], { staticParse: false });

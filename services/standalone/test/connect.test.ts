@@ -1,8 +1,9 @@
-import { mqttJs, RawClient, startBroker } from "@canopy/testkit";
+import { mqttJs, RawClient } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, packet, sharedBroker, utf8 } from "./support.ts";
+import { fresh, packet, utf8 } from "./support.ts";
+import { inCluster, sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 function connectBytes(name: string, level: number, flags = 2): Buffer {
   const properties = level === 5 ? [0] : [];
@@ -302,80 +303,92 @@ describe("keep alive", () => {
     await patient.expectQuiet();
   });
 
-  test("[MQTT-3.1.2-21] [MQTT-3.2.2-21] the server's keep alive is told and counts", async () => {
-    const strict = await startBroker({ set: { "limits.serverKeepAlive": 1 } });
-    const client = await RawClient.open(strict.tcp);
-    await client.connect({ keepalive: 100 }, { properties: { serverKeepAlive: 1 } });
-    await client.expect("disconnect", { reasonCode: 0x8d });
-  });
-
-  test("a longest keep alive is told to who asks for more, or for none", async () => {
-    const strict = await startBroker({ set: { "limits.maxKeepAlive": 30 } });
-    for (const [keepalive, told] of [
-      [0, 30],
-      [31, 30],
-      [30, undefined],
-      [5, undefined],
-    ] as const) {
+  test.skipIf(inCluster("a setting of one gateway"))(
+    "[MQTT-3.1.2-21] [MQTT-3.2.2-21] the server's keep alive is told and counts",
+    async () => {
+      const strict = await startTarget({ set: { "limits.serverKeepAlive": 1 } });
       const client = await RawClient.open(strict.tcp);
-      const { properties } = await client.connect({ keepalive });
-      expect(properties?.serverKeepAlive).toBe(told);
-    }
-  });
-});
-
-test("a connection without a whole CONNECT is closed when its time is over", async () => {
-  const strict = await startBroker({ set: { "limits.connectTimeout": "1s" } });
-  const silent = await RawClient.open(strict.tcp);
-  const slow = await RawClient.open(strict.tcp);
-  slow.sendBytes("10 20 00 04");
-  const open = await RawClient.connected(strict.tcp);
-  await silent.expectClosed();
-  await slow.expectClosed();
-  expect(silent.bytesRead + slow.bytesRead).toBe(0);
-  await open.expectQuiet();
-});
-
-test("[MQTT-3.2.2-9] [MQTT-3.2.2-12] [MQTT-3.2.2-13] what is switched off is told, and refused in a will", async () => {
-  const plain = await startBroker({
-    set: {
-      "limits.maxQos": 1,
-      "features.retainAvailable": false,
-      "features.wildcardSubscriptionAvailable": false,
-      "features.sharedSubscriptionAvailable": false,
-      "features.subscriptionIdentifiersAvailable": false,
-    },
-  });
-  const client = await RawClient.open(plain.tcp);
-  await client.connect(
-    {},
-    {
-      properties: {
-        maximumQoS: 1,
-        retainAvailable: false,
-        wildcardSubscriptionAvailable: false,
-        sharedSubscriptionAvailable: false,
-        subscriptionIdentifiersAvailable: false,
-      },
+      await client.connect({ keepalive: 100 }, { properties: { serverKeepAlive: 1 } });
+      await client.expect("disconnect", { reasonCode: 0x8d });
     },
   );
-  // [MQTT-3.2.2-10]
-  await client.subscribe("a", { qos: 2 }, [1]);
-  await client.subscribe("a/+", {}, [0xa2]);
-  await client.subscribe("$share/g/a", {}, [0x9e]);
-  await client.subscribe("b", { properties: { subscriptionIdentifier: 3 } }, [0xa1]);
-  client.sendPublish("a", "x", { retain: true });
-  await client.expect("disconnect", { reasonCode: 0x9a });
-  const loud = await RawClient.connected(plain.tcp);
-  loud.sendPublish("a", "x", { qos: 2 });
-  await loud.expect("disconnect", { reasonCode: 0x9b });
-  for (const [qos, retain, reasonCode] of [
-    [2, false, 0x9b],
-    [0, true, 0x9a],
-  ] as const) {
-    const refused = await RawClient.open(plain.tcp);
-    const will = { topic: "will", payload: Buffer.from("w"), qos, retain };
-    await refused.connect({ will }, { reasonCode });
-    await refused.expectClosed();
-  }
+
+  test.skipIf(inCluster("a setting of one gateway"))(
+    "a longest keep alive is told to who asks for more, or for none",
+    async () => {
+      const strict = await startTarget({ set: { "limits.maxKeepAlive": 30 } });
+      for (const [keepalive, told] of [
+        [0, 30],
+        [31, 30],
+        [30, undefined],
+        [5, undefined],
+      ] as const) {
+        const client = await RawClient.open(strict.tcp);
+        const { properties } = await client.connect({ keepalive });
+        expect(properties?.serverKeepAlive).toBe(told);
+      }
+    },
+  );
 });
+
+test.skipIf(inCluster("a limit of one gateway"))(
+  "a connection without a whole CONNECT is closed when its time is over",
+  async () => {
+    const strict = await startTarget({ set: { "limits.connectTimeout": "1s" } });
+    const silent = await RawClient.open(strict.tcp);
+    const slow = await RawClient.open(strict.tcp);
+    slow.sendBytes("10 20 00 04");
+    const open = await RawClient.connected(strict.tcp);
+    await silent.expectClosed();
+    await slow.expectClosed();
+    expect(silent.bytesRead + slow.bytesRead).toBe(0);
+    await open.expectQuiet();
+  },
+);
+
+test.skipIf(inCluster("settings of one gateway"))(
+  "[MQTT-3.2.2-9] [MQTT-3.2.2-12] [MQTT-3.2.2-13] what is switched off is told, and refused in a will",
+  async () => {
+    const plain = await startTarget({
+      set: {
+        "limits.maxQos": 1,
+        "features.retainAvailable": false,
+        "features.wildcardSubscriptionAvailable": false,
+        "features.sharedSubscriptionAvailable": false,
+        "features.subscriptionIdentifiersAvailable": false,
+      },
+    });
+    const client = await RawClient.open(plain.tcp);
+    await client.connect(
+      {},
+      {
+        properties: {
+          maximumQoS: 1,
+          retainAvailable: false,
+          wildcardSubscriptionAvailable: false,
+          sharedSubscriptionAvailable: false,
+          subscriptionIdentifiersAvailable: false,
+        },
+      },
+    );
+    // [MQTT-3.2.2-10]
+    await client.subscribe("a", { qos: 2 }, [1]);
+    await client.subscribe("a/+", {}, [0xa2]);
+    await client.subscribe("$share/g/a", {}, [0x9e]);
+    await client.subscribe("b", { properties: { subscriptionIdentifier: 3 } }, [0xa1]);
+    client.sendPublish("a", "x", { retain: true });
+    await client.expect("disconnect", { reasonCode: 0x9a });
+    const loud = await RawClient.connected(plain.tcp);
+    loud.sendPublish("a", "x", { qos: 2 });
+    await loud.expect("disconnect", { reasonCode: 0x9b });
+    for (const [qos, retain, reasonCode] of [
+      [2, false, 0x9b],
+      [0, true, 0x9a],
+    ] as const) {
+      const refused = await RawClient.open(plain.tcp);
+      const will = { topic: "will", payload: Buffer.from("w"), qos, retain };
+      await refused.connect({ will }, { reasonCode });
+      await refused.expectClosed();
+    }
+  },
+);

@@ -8,11 +8,11 @@ import {
   publish,
   secondPassed,
   sessionsOf,
-  sharedBroker,
   utf8,
 } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 const expectSession = sessionsOf(broker);
 
@@ -80,7 +80,7 @@ describe("sessions", () => {
     const first = await expectSession(clientId, false, {
       properties: { sessionExpiryInterval: 1 },
     });
-    await secondPassed(broker.tcp);
+    await secondPassed();
     await first.disconnect();
     await expectSession(clientId, true);
   });
@@ -92,8 +92,8 @@ describe("sessions", () => {
     await expectSession(shorter, false);
     const two = await expectSession(longer, false, { properties: { sessionExpiryInterval: 1 } });
     await two.disconnect({ properties: { sessionExpiryInterval: 600 } });
-    await secondPassed(broker.tcp);
-    await secondPassed(broker.tcp);
+    await secondPassed();
+    await secondPassed();
     await expectSession(longer, true);
   });
 

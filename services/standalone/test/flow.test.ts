@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Ledger, RawClient, startBroker, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { acknowledge, fresh, packet, publish, sharedBroker, utf8 } from "./support.ts";
+import { acknowledge, fresh, packet, publish, utf8 } from "./support.ts";
+import { inCluster, sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 describe("Receive Maximum", () => {
   test("[MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2] not more than the client's is in flight", async () => {
@@ -37,28 +38,34 @@ describe("Receive Maximum", () => {
     }
   });
 
-  test("[MQTT-3.3.4-7] who sends more than the broker's gets 0x93", async () => {
-    const strict = await startBroker({ set: { "limits.receiveMaximum": 2 } });
-    const client = await RawClient.open(strict.tcp);
-    await client.connect({}, { properties: { receiveMaximum: 2 } });
-    for (const messageId of [1, 2]) {
-      client.sendPublish("t", "x", { qos: 2, messageId });
-      await client.expect("pubrec", { messageId });
-    }
-    // [MQTT-3.3.4-8]
-    client.sendPublish("t", "x");
-    await client.expectQuiet();
-    client.sendPublish("t", "x", { qos: 2, messageId: 3 });
-    await client.expect("disconnect", { reasonCode: 0x93 });
-    await client.expectClosed();
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "[MQTT-3.3.4-7] who sends more than the broker's gets 0x93",
+    async () => {
+      const strict = await startTarget({ set: { "limits.receiveMaximum": 2 } });
+      const client = await RawClient.open(strict.tcp);
+      await client.connect({}, { properties: { receiveMaximum: 2 } });
+      for (const messageId of [1, 2]) {
+        client.sendPublish("t", "x", { qos: 2, messageId });
+        await client.expect("pubrec", { messageId });
+      }
+      // [MQTT-3.3.4-8]
+      client.sendPublish("t", "x");
+      await client.expectQuiet();
+      client.sendPublish("t", "x", { qos: 2, messageId: 3 });
+      await client.expect("disconnect", { reasonCode: 0x93 });
+      await client.expectClosed();
+    },
+  );
 
-  test("for v3 clients the same bound slows down", async () => {
-    const strict = await startBroker({ set: { "limits.receiveMaximum": 2 } });
-    const client = await RawClient.connected(strict.tcp, { version: 4 });
-    for (let i = 1; i <= 50; i++) client.sendPublish("t", "x", { qos: 1, messageId: i });
-    for (let i = 1; i <= 50; i++) await client.expect("puback", { messageId: i });
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "for v3 clients the same bound slows down",
+    async () => {
+      const strict = await startTarget({ set: { "limits.receiveMaximum": 2 } });
+      const client = await RawClient.connected(strict.tcp, { version: 4 });
+      for (let i = 1; i <= 50; i++) client.sendPublish("t", "x", { qos: 1, messageId: i });
+      for (let i = 1; i <= 50; i++) await client.expect("puback", { messageId: i });
+    },
+  );
 });
 
 describe("Maximum Packet Size", () => {
@@ -114,18 +121,21 @@ describe("Maximum Packet Size", () => {
     await client.expectClosed();
   });
 
-  test("[MQTT-3.2.2-15] the broker's is told and holds: 0x95", async () => {
-    const strict = await startBroker({ set: { "limits.maxPacketSize": "2KiB" } });
-    const client = await RawClient.open(strict.tcp);
-    await client.connect({}, { properties: { maximumPacketSize: 2048 } });
-    await client.publish("t", Buffer.alloc(2048 - 9), { qos: 1 });
-    client.sendPublish("t", Buffer.alloc(2048), { qos: 1 });
-    await client.expect("disconnect", { reasonCode: 0x95 });
-    await client.expectClosed();
-    const v3 = await RawClient.connected(strict.tcp, { version: 4 });
-    v3.sendPublish("t", Buffer.alloc(2048), { qos: 1 });
-    await v3.expectClosed();
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "[MQTT-3.2.2-15] the broker's is told and holds: 0x95",
+    async () => {
+      const strict = await startTarget({ set: { "limits.maxPacketSize": "2KiB" } });
+      const client = await RawClient.open(strict.tcp);
+      await client.connect({}, { properties: { maximumPacketSize: 2048 } });
+      await client.publish("t", Buffer.alloc(2048 - 9), { qos: 1 });
+      client.sendPublish("t", Buffer.alloc(2048), { qos: 1 });
+      await client.expect("disconnect", { reasonCode: 0x95 });
+      await client.expectClosed();
+      const v3 = await RawClient.connected(strict.tcp, { version: 4 });
+      v3.sendPublish("t", Buffer.alloc(2048), { qos: 1 });
+      await v3.expectClosed();
+    },
+  );
 });
 
 describe("topic aliases", () => {
@@ -197,14 +207,17 @@ describe("topic aliases", () => {
     }
   });
 
-  test("[MQTT-3.2.2-18] none may be used where the broker allows none", async () => {
-    const strict = await startBroker({ set: { "limits.topicAliasMaximum": 0 } });
-    const client = await RawClient.open(strict.tcp);
-    const { properties } = await client.connect();
-    expect(properties?.topicAliasMaximum ?? 0).toBe(0);
-    client.sendPublish("t", "x", { properties: { topicAlias: 1 } });
-    await client.expect("disconnect", { reasonCode: 0x94 });
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "[MQTT-3.2.2-18] none may be used where the broker allows none",
+    async () => {
+      const strict = await startTarget({ set: { "limits.topicAliasMaximum": 0 } });
+      const client = await RawClient.open(strict.tcp);
+      const { properties } = await client.connect();
+      expect(properties?.topicAliasMaximum ?? 0).toBe(0);
+      client.sendPublish("t", "x", { properties: { topicAlias: 1 } });
+      await client.expect("disconnect", { reasonCode: 0x94 });
+    },
+  );
 });
 
 describe("a subscriber that does not read", () => {
@@ -218,40 +231,43 @@ describe("a subscriber that does not read", () => {
     return Number(pages) * 4096;
   }
 
-  test("QoS 0 for it is dropped; others get everything, and memory is bounded", async () => {
-    const own = await startBroker({ set: { ...limits, "sys.interval": "200ms" } });
-    const [deaf, alert, observer] = [
-      await RawClient.connected(own.tcp),
-      await RawClient.connected(own.tcp),
-      await RawClient.connected(own.tcp),
-    ] as const;
-    await deaf.subscribe("flood");
-    deaf.transport.pause();
-    await alert.subscribe("flood");
-    await observer.subscribe("$SYS/broker/publish/messages/dropped");
-    const publisher = await RawClient.connected(own.tcp);
-    const flood = async (rounds: number) => {
-      for (let round = 0; round < rounds; round++) {
-        for (let i = 0; i < 200; i++) publisher.sendPublish("flood", Buffer.alloc(20_000));
-        for (let i = 0; i < 200; i++) await alert.expect("publish");
-      }
-    };
-    await flood(10);
-    const before = residentBytes(own.pid);
-    // 160 MB, of which the deaf one may hold half a megabyte beside the kernel's buffers
-    await flood(40);
-    expect(residentBytes(own.pid) - before).toBeLessThan(80 * 2 ** 20);
-    await waitFor(() =>
-      observer.waiting.some((got) => got.cmd === "publish" && Number(got.payload) > 0),
-    );
-    deaf.transport.resume();
-    await deaf.expect("publish");
-    deaf.send({ cmd: "pingreq" });
-    await deaf.find("pingresp");
-  });
+  test.skipIf(inCluster("it looks at the memory of one process"))(
+    "QoS 0 for it is dropped; others get everything, and memory is bounded",
+    async () => {
+      const own = await startBroker({ set: { ...limits, "sys.interval": "200ms" } });
+      const [deaf, alert, observer] = [
+        await RawClient.connected(own.tcp),
+        await RawClient.connected(own.tcp),
+        await RawClient.connected(own.tcp),
+      ] as const;
+      await deaf.subscribe("flood");
+      deaf.transport.pause();
+      await alert.subscribe("flood");
+      await observer.subscribe("$SYS/broker/publish/messages/dropped");
+      const publisher = await RawClient.connected(own.tcp);
+      const flood = async (rounds: number) => {
+        for (let round = 0; round < rounds; round++) {
+          for (let i = 0; i < 200; i++) publisher.sendPublish("flood", Buffer.alloc(20_000));
+          for (let i = 0; i < 200; i++) await alert.expect("publish");
+        }
+      };
+      await flood(10);
+      const before = residentBytes(own.pid);
+      // 160 MB, of which the deaf one may hold half a megabyte beside the kernel's buffers
+      await flood(40);
+      expect(residentBytes(own.pid) - before).toBeLessThan(80 * 2 ** 20);
+      await waitFor(() =>
+        observer.waiting.some((got) => got.cmd === "publish" && Number(got.payload) > 0),
+      );
+      deaf.transport.resume();
+      await deaf.expect("publish");
+      deaf.send({ cmd: "pingreq" });
+      await deaf.find("pingresp");
+    },
+  );
 
   test("a transient one at QoS 1 is disconnected, 0x97; others go on", async () => {
-    const own = await startBroker({ set: limits });
+    const own = await startTarget({ set: limits });
     const topic = fresh();
     const client = await RawClient.connected(own.tcp, { properties: { receiveMaximum: 1 } });
     await client.subscribe(topic, { qos: 1 });
@@ -268,47 +284,50 @@ describe("a subscriber that does not read", () => {
     await client.expectClosed();
   });
 
-  test("a durable one leaves its backlog in the store, and gets it when it reads again", async () => {
-    const own = await startBroker({ set: { ...limits, "store.cacheBytes": "1MiB" } });
-    const topic = fresh();
-    const ledger = new Ledger();
-    const client = await RawClient.connected(own.tcp, {
-      clientId: fresh(),
-      properties: { sessionExpiryInterval: 600 },
-    });
-    client.acknowledge = true;
-    await client.subscribe(topic, { qos: 1 });
-    ledger.subscribe("slow");
-    client.transport.pause();
-    const publisher = await RawClient.connected(own.tcp);
-    const flood = async (rounds: number) => {
-      for (let round = 0; round < rounds; round++) {
-        const sent: [number, Buffer][] = [];
-        for (let i = 0; i < 100; i++) {
-          const payload = ledger.publish("p", 40_000);
-          sent.push([publisher.sendPublish(topic, payload, { qos: 1 }), payload]);
+  test.skipIf(inCluster("it looks at the memory of one process"))(
+    "a durable one leaves its backlog in the store, and gets it when it reads again",
+    async () => {
+      const own = await startBroker({ set: { ...limits, "store.cacheBytes": "1MiB" } });
+      const topic = fresh();
+      const ledger = new Ledger();
+      const client = await RawClient.connected(own.tcp, {
+        clientId: fresh(),
+        properties: { sessionExpiryInterval: 600 },
+      });
+      client.acknowledge = true;
+      await client.subscribe(topic, { qos: 1 });
+      ledger.subscribe("slow");
+      client.transport.pause();
+      const publisher = await RawClient.connected(own.tcp);
+      const flood = async (rounds: number) => {
+        for (let round = 0; round < rounds; round++) {
+          const sent: [number, Buffer][] = [];
+          for (let i = 0; i < 100; i++) {
+            const payload = ledger.publish("p", 40_000);
+            sent.push([publisher.sendPublish(topic, payload, { qos: 1 }), payload]);
+          }
+          for (const [messageId, payload] of sent) {
+            await publisher.expect("puback", { messageId, reasonCode: 0 });
+            ledger.acknowledge(payload);
+          }
         }
-        for (const [messageId, payload] of sent) {
-          await publisher.expect("puback", { messageId, reasonCode: 0 });
-          ledger.acknowledge(payload);
-        }
+      };
+      await flood(20);
+      const before = residentBytes(own.pid);
+      await flood(40); // 160 MB
+      expect(residentBytes(own.pid) - before).toBeLessThan(80 * 2 ** 20);
+      client.transport.resume();
+      for (let i = 0; i < 6000; i++) {
+        ledger.receive("slow", (await client.expect("publish")).payload as Buffer);
       }
-    };
-    await flood(20);
-    const before = residentBytes(own.pid);
-    await flood(40); // 160 MB
-    expect(residentBytes(own.pid) - before).toBeLessThan(80 * 2 ** 20);
-    client.transport.resume();
-    for (let i = 0; i < 6000; i++) {
-      ledger.receive("slow", (await client.expect("publish")).payload as Buffer);
-    }
-    expect(ledger.report()).toMatchObject({
-      lost: [],
-      duplicated: [],
-      outOfOrder: [],
-      unexpected: [],
-    });
-  });
+      expect(ledger.report()).toMatchObject({
+        lost: [],
+        duplicated: [],
+        outOfOrder: [],
+        unexpected: [],
+      });
+    },
+  );
 });
 
 test("a publisher that sends half a packet does not disturb others", async () => {
@@ -325,7 +344,7 @@ test("a publisher that sends half a packet does not disturb others", async () =>
 });
 
 test("queues of durable sessions have limits; the oldest messages go, and that is counted", async () => {
-  const own = await startBroker({
+  const own = await startTarget({
     set: { "limits.maxQueuedMessages": 20, "sys.interval": "200ms" },
   });
   const topic = fresh();

@@ -1,43 +1,50 @@
-import { mqttJs, RawClient, startBroker, waitFor } from "@canopy/testkit";
+import { mqttJs, RawClient, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { acknowledge, fresh, lasting, publish, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, lasting, publish } from "./support.ts";
+import { inCluster, sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
-test("connections: one too many is closed before it is read, and there is room again when another goes", async () => {
-  const small = await startBroker({ set: { "limits.maxConnections": 2 } });
-  const first = await RawClient.connected(small.tcp);
-  await RawClient.connected(small.ws);
-  const third = await RawClient.open(small.tcp);
-  await third.expectClosed();
-  await first.expectQuiet();
-  await first.disconnect();
-  await waitFor(async () => {
-    const next = await RawClient.open(small.tcp);
-    next.sendConnect();
-    await waitFor(() => next.isClosed || next.waiting.length > 0);
-    return !next.isClosed;
-  });
-});
+test.skipIf(inCluster("a limit of one gateway"))(
+  "connections: one too many is closed before it is read, and there is room again when another goes",
+  async () => {
+    const small = await startTarget({ set: { "limits.maxConnections": 2 } });
+    const first = await RawClient.connected(small.tcp);
+    await RawClient.connected(small.ws);
+    const third = await RawClient.open(small.tcp);
+    await third.expectClosed();
+    await first.expectQuiet();
+    await first.disconnect();
+    await waitFor(async () => {
+      const next = await RawClient.open(small.tcp);
+      next.sendConnect();
+      await waitFor(() => next.isClosed || next.waiting.length > 0);
+      return !next.isClosed;
+    });
+  },
+);
 
-test("messages in flight: the broker's limit counts where the client's is higher", async () => {
-  const small = await startBroker({ set: { "limits.maxInflight": 2 } });
-  for (const version of [4, 5] as const) {
-    const topic = fresh();
-    const client = await RawClient.connected(small.tcp, { version, clientId: fresh() });
-    await client.subscribe(topic, { qos: 1 });
-    for (let i = 0; i < 4; i++) await publish(small.tcp, topic, `${i}`);
-    const { messageId } = await client.expect("publish", { payload: "0" });
-    await client.expect("publish", { payload: "1" });
-    await client.expectQuiet();
-    acknowledge(client, "puback", messageId);
-    await client.expect("publish", { payload: "2" });
-    await client.expectQuiet();
-  }
-});
+test.skipIf(inCluster("a limit of one gateway"))(
+  "messages in flight: the broker's limit counts where the client's is higher",
+  async () => {
+    const small = await startTarget({ set: { "limits.maxInflight": 2 } });
+    for (const version of [4, 5] as const) {
+      const topic = fresh();
+      const client = await RawClient.connected(small.tcp, { version, clientId: fresh() });
+      await client.subscribe(topic, { qos: 1 });
+      for (let i = 0; i < 4; i++) await publish(small.tcp, topic, `${i}`);
+      const { messageId } = await client.expect("publish", { payload: "0" });
+      await client.expect("publish", { payload: "1" });
+      await client.expectQuiet();
+      acknowledge(client, "puback", messageId);
+      await client.expect("publish", { payload: "2" });
+      await client.expectQuiet();
+    }
+  },
+);
 
 test("transient queues: messages are dropped instead, by setting", async () => {
-  const small = await startBroker({
+  const small = await startTarget({
     set: { "limits.transientQueueMessages": 5, "limits.transientOverflow": "drop" },
   });
   const topic = fresh();
@@ -56,18 +63,21 @@ test("transient queues: messages are dropped instead, by setting", async () => {
   expect(seen).toEqual(["0", "1", "2", "3", "4", "5"]);
 });
 
-test("session expiry: the longest is told, and counts", async () => {
-  const small = await startBroker({ set: { "limits.maxSessionExpiry": 100 } });
-  const client = await RawClient.open(small.tcp);
-  const asked = { sessionExpiryInterval: 1000 };
-  await client.connect(
-    { clientId: fresh(), properties: asked },
-    { properties: { sessionExpiryInterval: 100 } },
-  );
-  const modest = await RawClient.open(small.tcp);
-  const { properties } = await modest.connect({ properties: { sessionExpiryInterval: 100 } });
-  expect(properties?.sessionExpiryInterval).toBeUndefined();
-});
+test.skipIf(inCluster("a limit of one gateway"))(
+  "session expiry: the longest is told, and counts",
+  async () => {
+    const small = await startTarget({ set: { "limits.maxSessionExpiry": 100 } });
+    const client = await RawClient.open(small.tcp);
+    const asked = { sessionExpiryInterval: 1000 };
+    await client.connect(
+      { clientId: fresh(), properties: asked },
+      { properties: { sessionExpiryInterval: 100 } },
+    );
+    const modest = await RawClient.open(small.tcp);
+    const { properties } = await modest.connect({ properties: { sessionExpiryInterval: 100 } });
+    expect(properties?.sessionExpiryInterval).toBeUndefined();
+  },
+);
 
 test("a SUBSCRIBE with 2,000 filters, and an UNSUBSCRIBE of them", async () => {
   for (const properties of [{}, lasting]) {

@@ -1,16 +1,9 @@
 import { mosquittoPub, mosquittoSub, mqttJs, RawClient, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import {
-  acknowledge,
-  fresh,
-  packet,
-  publish,
-  secondPassed,
-  sharedBroker,
-  utf8,
-} from "./support.ts";
+import { acknowledge, fresh, packet, publish, secondPassed, utf8 } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 describe("the answers to a PUBLISH", () => {
   test("[MQTT-4.3.2-4] [MQTT-2.2.1-5] QoS 1 is answered by PUBACK with its packet identifier", async () => {
@@ -456,7 +449,7 @@ describe("message expiry", () => {
     await client.disconnect();
     await publish(broker.tcp, topic, "later", { properties: { messageExpiryInterval: 100 } });
     await publish(broker.tcp, topic, "short", { properties: { messageExpiryInterval: 1 } });
-    await secondPassed(broker.tcp);
+    await secondPassed();
     const again = await RawClient.connected(broker.tcp, {
       clientId,
       clean: false,
@@ -482,7 +475,7 @@ describe("message expiry", () => {
     const expiry = { properties: { messageExpiryInterval: 1 } };
     await publish(broker.tcp, topic, "begun", { qos: 2, ...expiry });
     const { messageId } = await client.expect("publish", { payload: "begun" });
-    await secondPassed(broker.tcp);
+    await secondPassed();
     acknowledge(client, "pubrec", messageId);
     await client.expect("pubrel", { messageId, reasonCode: 0 });
     acknowledge(client, "pubcomp", messageId);

@@ -1,15 +1,9 @@
-import { mosquittoPub, mosquittoSub, RawClient, startBroker, waitFor } from "@canopy/testkit";
+import { mosquittoPub, mosquittoSub, RawClient, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import {
-  acknowledge,
-  fresh,
-  publish,
-  retainedUnder,
-  secondPassed,
-  sharedBroker,
-} from "./support.ts";
+import { acknowledge, fresh, publish, retainedUnder, secondPassed } from "./support.ts";
+import { sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 const lasting = { sessionExpiryInterval: 600 };
 
 test("[MQTT-3.3.1-5] a retained message is stored with its QoS and properties, and replaces the last", async () => {
@@ -74,7 +68,7 @@ test("[MQTT-3.3.2-5] [MQTT-3.3.2-6] it expires, and what is left of its time com
   });
   await publish(broker.tcp, `${base}/short`, "x", expiring(1));
   await publish(broker.tcp, `${base}/long`, "x", expiring(50));
-  await secondPassed(broker.tcp);
+  await secondPassed();
   const client = await RawClient.connected(broker.tcp);
   expect(await retainedUnder(client, base)).toEqual([`${base}/long`]);
   await client.subscribe(`${base}/long`);
@@ -230,7 +224,7 @@ test("a durable session that goes away before it has acknowledged them gets them
 });
 
 test("there is a limit to their number; what is above it is sent, not kept", async () => {
-  const small = await startBroker({ set: { "limits.maxRetainedMessages": 2 } });
+  const small = await startTarget({ set: { "limits.maxRetainedMessages": 2 } });
   const base = fresh();
   const client = await RawClient.connected(small.tcp);
   await client.subscribe(`${base}/#`);

@@ -1,8 +1,9 @@
-import { mqttJs, RawClient, startBroker, waitFor } from "@canopy/testkit";
+import { mqttJs, RawClient, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { acknowledge, fresh, publish, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, publish } from "./support.ts";
+import { sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker({
+const broker = sharedTarget({
   set: {
     "shared.strategies":
       "round=round-robin,random=random,sticky=sticky,publisher=hash-publisher,topic=hash-topic",
@@ -312,7 +313,7 @@ describe("members that go", () => {
 });
 
 test("a durable group and what it has not finished outlive a restart", async () => {
-  const own = await startBroker();
+  const own = await startTarget();
   const topic = fresh();
   const filter = `$share/g/${topic}`;
   const fields = { clientId: fresh(), clean: false, properties: lasting };

@@ -1,16 +1,9 @@
-import { mosquittoSub, mqttJs, RawClient, startBroker } from "@canopy/testkit";
+import { mosquittoSub, mqttJs, RawClient } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import {
-  acknowledge,
-  fresh,
-  packet,
-  publish,
-  retainedUnder,
-  sharedBroker,
-  utf8,
-} from "./support.ts";
+import { acknowledge, fresh, packet, publish, retainedUnder, utf8 } from "./support.ts";
+import { inCluster, sharedTarget, startTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 describe("SUBSCRIBE and SUBACK", () => {
   test("[MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-2.2.1-6] SUBACK has the packet identifier of SUBSCRIBE", async () => {
@@ -354,55 +347,61 @@ describe("Retain Handling", () => {
 });
 
 describe("limits", () => {
-  test("subscriptions per session: 0x97, for v3 0x80", async () => {
-    const small = await startBroker({ set: { "limits.maxSubscriptionsPerSession": 2 } });
-    const client = await RawClient.connected(small.tcp);
-    await client.subscribe(
-      [
-        { topic: "a", qos: 0 },
-        { topic: "b", qos: 0 },
-        { topic: "c", qos: 0 },
-        { topic: "a", qos: 1 },
-      ],
-      {},
-      [0, 0, 0x97, 1],
-    );
-    await client.unsubscribe("a");
-    await client.subscribe("c");
-    const v3 = await RawClient.connected(small.tcp, { version: 4 });
-    for (const [topic, code] of [
-      ["a", 0],
-      ["b", 0],
-      ["c", 0x80],
-    ] as const) {
-      await v3.subscribe(topic, {}, [code]);
-    }
-    await v3.expectQuiet();
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "subscriptions per session: 0x97, for v3 0x80",
+    async () => {
+      const small = await startTarget({ set: { "limits.maxSubscriptionsPerSession": 2 } });
+      const client = await RawClient.connected(small.tcp);
+      await client.subscribe(
+        [
+          { topic: "a", qos: 0 },
+          { topic: "b", qos: 0 },
+          { topic: "c", qos: 0 },
+          { topic: "a", qos: 1 },
+        ],
+        {},
+        [0, 0, 0x97, 1],
+      );
+      await client.unsubscribe("a");
+      await client.subscribe("c");
+      const v3 = await RawClient.connected(small.tcp, { version: 4 });
+      for (const [topic, code] of [
+        ["a", 0],
+        ["b", 0],
+        ["c", 0x80],
+      ] as const) {
+        await v3.subscribe(topic, {}, [code]);
+      }
+      await v3.expectQuiet();
+    },
+  );
 
-  test("length and levels of names and filters: 0x8F and 0x90", async () => {
-    const small = await startBroker({
-      set: { "limits.maxTopicLength": 20, "limits.maxTopicLevels": 3 },
-    });
-    const client = await RawClient.connected(small.tcp);
-    const [long, deep] = ["x".repeat(21), "a/b/c/d"];
-    await client.subscribe(
-      [
-        { topic: long, qos: 0 },
-        { topic: deep, qos: 0 },
-      ],
-      {},
-      [0x8f, 0x8f],
-    );
-    for (const topic of [long, deep]) {
-      expect((await client.publish(topic, "x", { qos: 1 }))?.reasonCode).toBe(0x90);
-      expect((await client.publish(topic, "x", { qos: 2 }))?.reasonCode).toBe(0x90);
-      const will = { topic, payload: Buffer.from("x"), qos: 0 as const };
-      const refused = await RawClient.open(small.tcp);
-      await refused.connect({ will }, { reasonCode: 0x90 });
-    }
-    await client.subscribe(["x".repeat(20), "a/b/c"].map((topic) => ({ topic, qos: 0 })));
-  });
+  test.skipIf(inCluster("a limit of one gateway"))(
+    "length and levels of names and filters: 0x8F and 0x90",
+    async () => {
+      const small = await startTarget({
+        set: { "limits.maxTopicLength": 20, "limits.maxTopicLevels": 3 },
+      });
+      const client = await RawClient.connected(small.tcp);
+      const [long, deep] = ["x".repeat(21), "a/b/c/d"];
+      await client.subscribe(
+        [
+          { topic: long, qos: 0 },
+          { topic: deep, qos: 0 },
+        ],
+        {},
+        [0x8f, 0x8f],
+      );
+      for (const topic of [long, deep]) {
+        expect((await client.publish(topic, "x", { qos: 1 }))?.reasonCode).toBe(0x90);
+        expect((await client.publish(topic, "x", { qos: 2 }))?.reasonCode).toBe(0x90);
+        const will = { topic, payload: Buffer.from("x"), qos: 0 as const };
+        const refused = await RawClient.open(small.tcp);
+        await refused.connect({ will }, { reasonCode: 0x90 });
+      }
+      await client.subscribe(["x".repeat(20), "a/b/c"].map((topic) => ({ topic, qos: 0 })));
+    },
+  );
 });
 
 test.each([4, 5] as const)(

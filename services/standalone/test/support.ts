@@ -1,29 +1,13 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   type Address,
-  Broker,
-  type BrokerOptions,
   type ConnectFields,
   type PublishFields,
   RawClient,
   Scope,
   waitFor,
 } from "@canopy/testkit";
-import { afterAll, beforeAll } from "vitest";
-
-/** One broker for all tests of a file, which therefore use names of their own: see `fresh`. */
-export function sharedBroker(options: BrokerOptions = {}): Broker {
-  const scope = new Scope();
-  const folder = mkdtempSync(join(tmpdir(), "canopy-test-"));
-  scope.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-  const broker = new Broker(join(folder, "data"), options, scope);
-  beforeAll(() => broker.start());
-  afterAll(() => scope.close());
-  return broker;
-}
+import { shardOf } from "@canopy/topic";
+import type { Target } from "./target.ts";
 
 let names = 0;
 
@@ -85,7 +69,7 @@ type ExpectSession = (
 ) => Promise<RawClient>;
 
 /** Connects to the session of a client identifier, which must be there or not. */
-export function sessionsOf(broker: Broker): ExpectSession {
+export function sessionsOf(broker: Target): ExpectSession {
   return async (clientId, sessionPresent, fields = {}) => {
     const client = await RawClient.open(broker.tcp);
     const connect = { clientId, clean: false, properties: lasting, ...fields };
@@ -109,8 +93,7 @@ export function acknowledge(
  * `client` otherwise: it subscribes, and unsubscribes again.
  */
 export async function retainedUnder(client: RawClient, base: string): Promise<string[]> {
-  // values of one page come together, so when the marker is here the others are too
-  const marker = `${base}/marker`;
+  const marker = lastUnder(base);
   await client.publish(marker, "here", { qos: 1, retain: true });
   await client.subscribe(`${base}/#`);
   await client.find("publish", { topic: marker, retain: true });
@@ -123,18 +106,16 @@ export async function retainedUnder(client: RawClient, base: string): Promise<st
   return topics.toSorted();
 }
 
-/** Resolves when a second has passed for the broker: a message that lasts as long has expired. */
-export async function secondPassed(address: Address): Promise<void> {
-  const scope = new Scope();
-  try {
-    const base = fresh("clock");
-    const client = await RawClient.connected(address, {}, scope);
-    const properties = { messageExpiryInterval: 1 };
-    await client.publish(`${base}/tick`, "x", { qos: 1, retain: true, properties });
-    await waitFor(async () => (await retainedUnder(client, base)).length === 0, {
-      what: "a second to pass",
-    });
-  } finally {
-    await scope.close();
+/** A topic under `base` whose retained message comes behind the others: they come by shard and name. */
+function lastUnder(base: string): string {
+  for (let i = 0; ; i++) {
+    const topic = `${base}/~${i}`;
+    if ([4, 16].every((shards) => shardOf(topic, shards) === shards - 1)) return topic;
   }
+}
+
+/** Settles when a second has passed: a message that lasts as long has expired. */
+export async function secondPassed(): Promise<void> {
+  const until = Date.now() + 1001;
+  await waitFor(() => Date.now() > until, { what: "a second to pass" });
 }

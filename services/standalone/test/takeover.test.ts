@@ -1,8 +1,9 @@
 import { mqttJs, RawClient, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { acknowledge, fresh, publish, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, publish } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 const lasting = { sessionExpiryInterval: 600 };
 
 test("[MQTT-3.1.4-3] the older connection gets 0x8E and is closed", async () => {

@@ -1,8 +1,9 @@
 import { type PacketOf, RawClient, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
-import { acknowledge, fresh, lasting, sessionsOf, sharedBroker } from "./support.ts";
+import { acknowledge, fresh, lasting, sessionsOf } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 const expectSession = sessionsOf(broker);
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);

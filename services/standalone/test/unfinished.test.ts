@@ -1,16 +1,9 @@
 import { type PacketOf, RawClient, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import {
-  acknowledge,
-  fresh,
-  lasting,
-  publish,
-  secondPassed,
-  sessionsOf,
-  sharedBroker,
-} from "./support.ts";
+import { acknowledge, fresh, lasting, publish, secondPassed, sessionsOf } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 const expectSession = sessionsOf(broker);
 
 describe("unfinished deliveries", () => {
@@ -79,7 +72,7 @@ describe("unfinished deliveries", () => {
     await client.subscribe(topic, { qos: 2 });
     await publish(broker.tcp, topic, "x", { qos: 2 });
     await client.expect("publish", { dup: false });
-    await secondPassed(broker.tcp);
+    await secondPassed();
     await client.subscribe(topic, { qos: 2 });
     await client.expectQuiet();
   });
@@ -146,8 +139,8 @@ describe("unfinished deliveries", () => {
     await publish(broker.tcp, topic, "begun", { qos: 2, properties });
     const { messageId } = await first.expect("publish", { payload: "begun" });
     first.transport.destroy();
-    await secondPassed(broker.tcp);
-    await secondPassed(broker.tcp);
+    await secondPassed();
+    await secondPassed();
     const second = await expectSession(clientId, true);
     const again = await waitFor(() => second.waiting[0]);
     await second.find(again.cmd, { messageId });

@@ -1,8 +1,9 @@
 import { mosquittoPub, mqttJs, RawClient } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { fresh, publish, retainedUnder, secondPassed, sharedBroker } from "./support.ts";
+import { fresh, publish, retainedUnder, secondPassed } from "./support.ts";
+import { sharedTarget } from "./target.ts";
 
-const broker = sharedBroker();
+const broker = sharedTarget();
 
 type Will = NonNullable<Parameters<RawClient["connect"]>[0]>["will"];
 
@@ -168,8 +169,8 @@ describe("the delay", () => {
     const first = await RawClient.connected(broker.tcp, { ...fields, will: delayed(base, 1) });
     first.transport.destroy();
     await RawClient.connected(broker.tcp, fields);
-    await secondPassed(broker.tcp);
-    await secondPassed(broker.tcp);
+    await secondPassed();
+    await secondPassed();
     await expectNothing(watcher, base);
   });
 
@@ -256,7 +257,7 @@ describe("what it is", () => {
     const client = await RawClient.connected(broker.tcp, {
       will: will(`${base}/w`, { properties: { messageExpiryInterval: 1 } }),
     });
-    await secondPassed(broker.tcp);
+    await secondPassed();
     client.transport.destroy();
     await watcher.expect("publish", { payload: "gone", properties: { messageExpiryInterval: 1 } });
   });
