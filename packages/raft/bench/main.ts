@@ -17,6 +17,12 @@ type Row = readonly [what: string, figure: string, target: string, met: string];
 
 const rows: Row[] = [];
 const asked = process.argv.slice(2).filter((part) => part !== "--");
+const PARTS = ["one", "many", "groups", "idle", "recovery", "etcd"];
+const unknown = asked.find((part) => !PARTS.includes(part));
+if (unknown !== undefined) {
+  console.error(`there is no part ${unknown}: ${PARTS.join(", ")}`);
+  process.exit(2);
+}
 const wants = (part: string) => asked.length === 0 || asked.includes(part);
 const ms = (value: number) => `${value.toFixed(2)} ms`;
 const thousands = (value: number) => Math.round(value).toLocaleString("en-US");

@@ -6,8 +6,7 @@
  *     --seed 7 --trace    one seed, with everything that happens in it
  *     --workers 3         default: one per core
  */
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { orRefuse, simOptions } from "./options.ts";
 import { runSeeds } from "./pool.ts";
 import { recordedSeeds } from "./recorded.ts";
 import { type RunResult, runSeed } from "./run.ts";
@@ -16,28 +15,17 @@ import { Tally } from "./tally.ts";
 const TRACE_LINES = 200;
 const MAX_SEED = 2 ** 31;
 
-const { values } = parseArgs({
-  // pnpm hands its own "--" on.
-  args: process.argv.slice(2).filter((arg) => arg !== "--"),
-  options: {
-    seeds: { type: "string" },
-    seconds: { type: "string" },
-    seed: { type: "string" },
-    trace: { type: "boolean", default: false },
-    lines: { type: "string" },
-    workers: { type: "string" },
-  },
-});
+const options = orRefuse(simOptions);
 
 /** The recorded ones, then a range, or fresh ones until the time is over. */
 function* wanted(): Generator<number> {
   yield* recordedSeeds();
-  if (values.seconds !== undefined) {
-    const end = performance.now() + 1000 * Number(values.seconds);
+  if (options.seconds !== undefined) {
+    const end = performance.now() + 1000 * options.seconds;
     while (performance.now() < end) yield Math.floor(Math.random() * MAX_SEED);
     return;
   }
-  const [first = 1, last = first] = (values.seeds ?? "1..1000").split("..").map(Number);
+  const { first, last } = options.seeds;
   for (let seed = first; seed <= last; seed++) yield seed;
 }
 
@@ -46,7 +34,7 @@ async function many(): Promise<boolean> {
   const seeds = wanted();
   const began = performance.now();
   const failed = await runSeeds({
-    workers: Number(values.workers ?? availableParallelism()),
+    workers: options.workers,
     next: () => seeds.next().value as number | undefined,
     onResult: (result) => tally.add(result),
   });
@@ -60,7 +48,7 @@ async function many(): Promise<boolean> {
 }
 
 async function one(seed: number): Promise<boolean> {
-  const lines = values.trace ? Number(values.lines ?? Number.MAX_SAFE_INTEGER) : 0;
+  const lines = options.trace ? options.lines : 0;
   const result = await runSeed(seed, lines);
   print(result, lines);
   const tally = new Tally();
@@ -75,5 +63,5 @@ function print({ seed, failure, lines }: RunResult, last: number): void {
   if (failure !== undefined) console.log(`\nseed ${seed} violates: ${failure.message}`);
 }
 
-const ok = await (values.seed === undefined ? many() : one(Number(values.seed)));
+const ok = await (options.seed === undefined ? many() : one(options.seed));
 process.exitCode = ok ? 0 : 1;

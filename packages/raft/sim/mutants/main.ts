@@ -5,20 +5,12 @@
  *
  * Ends with 0 only if all were caught.
  */
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { mutantsOptions, orRefuse } from "../options.ts";
 import { hunt, type Verdict } from "./hunt.ts";
 import { mutants } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((arg) => arg !== "--"),
-  options: {
-    only: { type: "string", default: "" },
-    seeds: { type: "string", default: "3000" },
-    workers: { type: "string" },
-  },
-});
+const { only, seeds: most, workers } = orRefuse(mutantsOptions);
 
 function print({ mutant, end, seeds, why }: Verdict): void {
   console.log(`${mutant.name.padEnd(76)} ${end} after ${String(seeds).padStart(4)} seeds  ${why}`);
@@ -29,18 +21,17 @@ async function all(wanted: readonly Mutant[]): Promise<Verdict[]> {
   const left = [...wanted];
   const worker = async (): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
-      const verdict = await hunt(mutant, Number(values.seeds), (line) => console.log(line));
+      const verdict = await hunt(mutant, most, (line) => console.log(line));
       verdicts.push(verdict);
       print(verdict);
     }
   };
-  const count = Number(values.workers ?? availableParallelism());
-  await Promise.all(Array.from({ length: count }, worker));
+  await Promise.all(Array.from({ length: workers }, worker));
   return verdicts;
 }
 
 const began = performance.now();
-const wanted = mutants.filter(({ name }) => name.includes(values.only));
+const wanted = mutants.filter(({ name }) => name.includes(only));
 const verdicts = await all(wanted);
 const others = verdicts.filter(({ end }) => end !== "caught");
 const caught = verdicts.length - others.length;
