@@ -1,13 +1,14 @@
-/** A session node or a store process as a real process of its own. */
+/** A service of a cluster as a real process of its own. */
 import { join } from "node:path";
 import { Child, type Exit, type LogLine, type Scope, testScope, waitFor } from "@canopy/testkit";
 
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 export interface ServiceProcessOptions {
-  readonly role: "session" | "store";
+  readonly role: "gateway" | "session" | "store";
   readonly name: string;
-  readonly data: string;
+  /** Its data folder; a gateway has none. */
+  readonly data?: string;
   readonly settings: Settings;
 }
 
@@ -31,7 +32,8 @@ export class ServiceProcess {
     const all = { "node.name": name, "log.format": "json", ...settings, ...more };
     const sets = Object.entries(all).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const main = join(import.meta.dirname, `../../../${role}/src/main.ts`);
-    const args = ["--conditions=source", main, "--data", data, ...sets, ...flags];
+    const folder = data === undefined ? [] : ["--data", data];
+    const args = ["--conditions=source", main, ...folder, ...sets, ...flags];
     // None of the settings of whoever runs the tests.
     const env = { PATH: process.env["PATH"] };
     this.#log = [];

@@ -34,6 +34,12 @@ export class Stores {
     return new ServiceProcess({ role: "store", name, data, settings: all }, this.#scope);
   }
 
+  /** One that is not started; clients find it by its `listeners`. */
+  gateway(name: string, settings: Settings = {}): ServiceProcess {
+    const all = { listen: "tcp://127.0.0.1:0", ...this.nodes.common, ...settings };
+    return new ServiceProcess({ role: "gateway", name, settings: all }, this.#scope);
+  }
+
   /** The life that the cluster knows of it now, other than that one. */
   member(name: string, but?: number): Promise<Member> {
     const isMeant = (one: Member): boolean => one.name === name && one.incarnation !== but;
