@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { Child, type Exit, type LogLine, type Scope, testScope, waitFor } from "@canopy/testkit";
 
-export type Settings = Readonly<Record<string, string | number | boolean>>;
+/** By key; undefined: not given, whatever was said before. */
+export type Settings = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface ServiceProcessOptions {
   readonly role: "gateway" | "session" | "store";
@@ -30,7 +31,8 @@ export class ServiceProcess {
   start(more: Settings = {}, flags: readonly string[] = []): void {
     const { role, name, data, settings } = this.options;
     const all = { "node.name": name, "log.format": "json", ...settings, ...more };
-    const sets = Object.entries(all).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const given = Object.entries(all).filter(([, value]) => value !== undefined);
+    const sets = given.flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const main = join(import.meta.dirname, `../../../${role}/src/main.ts`);
     const folder = data === undefined ? [] : ["--data", data];
     const args = ["--conditions=source", main, ...folder, ...sets, ...flags];
