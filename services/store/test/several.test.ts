@@ -1,15 +1,23 @@
 import { routedShardsContract, type ShardsHarness } from "@canopy/store/shards-contract";
 import { testScope, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
-import { RecordingPeer, settled } from "./harness.ts";
+import { RecordingPeer } from "./harness.ts";
+import { OverGrpc } from "./over-grpc.ts";
 import { hold } from "./process.ts";
-import { Several } from "./several.ts";
+import { type Reach, Several } from "./several.ts";
 
 const GATEWAY = 100;
 const TOPIC = "a";
 
-routedShardsContract("two processes, found by who asks", async (): Promise<ShardsHarness> => {
-  const several = new Several();
+const REACHES = [
+  { name: "two processes, found by who asks", reach: () => undefined },
+  { name: "two processes over gRPC, found by who asks", reach: () => new OverGrpc() },
+] as const;
+
+for (const { name, reach } of REACHES) routedShardsContract(name, () => makeHarness(reach()));
+
+async function makeHarness(reach: Reach | undefined): Promise<ShardsHarness> {
+  const several = new Several(reach);
   await several.start();
   const { disk, first, processes } = several;
   return {
@@ -35,15 +43,15 @@ routedShardsContract("two processes, found by who asks", async (): Promise<Shard
     fail: (code) => {
       disk.fault = code;
     },
-    settle: settled,
+    settle: () => several.settle(),
     stop: () => several.stop(),
   };
-});
+}
 
-describe("an owner that goes", () => {
+describe.each(REACHES)("$name: an owner that goes", ({ reach }) => {
   /** With a gateway that has a transient subscriber, and a durable one somewhere. */
   async function start() {
-    const several = new Several();
+    const several = new Several(reach());
     testScope().defer(() => several.stop());
     const { first, processes } = several;
     const { shard } = first.topic(TOPIC);
@@ -79,7 +87,7 @@ describe("an owner that goes", () => {
     const release = hold(several.disk);
     publish(2, "2");
     publish(3, "3", [7, 9]);
-    await settled();
+    await several.settle();
     several.down(1);
     const owned = several.own(shard, 2, 2);
     release();

@@ -4,8 +4,9 @@ import { ClusterShards, type StoreNodes, type StoreNodesListener } from "@canopy
 import { type Change, ClusterView } from "@canopy/control";
 import type { PublishBatch, Records, Shards } from "@canopy/store";
 import { MemoryDisk } from "@canopy/store/memory";
-import { SHARDS } from "./harness.ts";
+import { SHARDS, settled } from "./harness.ts";
 import { StoreProcess } from "./process.ts";
+import { arrived } from "./wire.ts";
 
 /** Incarnations of the store processes. */
 const STORES = [1, 2];
@@ -42,6 +43,36 @@ class Nodes implements StoreNodes {
   }
 }
 
+/** Of one gateway to all of them. */
+type Connection = StoreNodes & { cut?(store: number): void; end?(): Promise<void> };
+
+/** How gateways reach the store processes. */
+export interface Reach {
+  start(processes: ReadonlyMap<number, StoreProcess>): Promise<void>;
+  address(store: number): string;
+  /** Of a gateway that has this view. */
+  connect(view: ClusterView): Connection;
+  stop(): Promise<void>;
+}
+
+class InProcess implements Reach {
+  #processes: ReadonlyMap<number, StoreProcess> = new Map();
+
+  async start(processes: ReadonlyMap<number, StoreProcess>): Promise<void> {
+    this.#processes = processes;
+  }
+
+  address(): string {
+    return "";
+  }
+
+  connect(): Nodes {
+    return new Nodes(this.#processes);
+  }
+
+  async stop(): Promise<void> {}
+}
+
 /** A process has topics of its own, in which it keeps what matches them. */
 function portOf(process: StoreProcess): Shards {
   const { shards } = process.service;
@@ -65,9 +96,18 @@ export class Several {
   readonly disk = new MemoryDisk();
   readonly processes = new Map(STORES.map((store) => [store, new StoreProcess(this.disk)]));
   readonly #changes: Change[] = [];
-  readonly #gateways: { readonly view: ClusterView; readonly nodes: Nodes; end(): void }[] = [];
+  readonly #reach: Reach;
+  readonly #gateways: {
+    readonly view: ClusterView;
+    readonly nodes: Connection;
+    end(): void;
+  }[] = [];
   /** Changes are few: gateways join behind them. */
   #version = 1;
+
+  constructor(reach: Reach = new InProcess()) {
+    this.#reach = reach;
+  }
 
   get first(): StoreProcess {
     return this.processes.get(1) as StoreProcess;
@@ -75,11 +115,16 @@ export class Several {
 
   async start(): Promise<void> {
     await Promise.all(this.#all().map((process) => process.start()));
+    await this.#reach.start(this.processes);
   }
 
   async stop(): Promise<void> {
     this.disk.gate = undefined;
-    for (const gateway of this.#gateways) gateway.end();
+    for (const gateway of this.#gateways) {
+      gateway.end();
+      await gateway.nodes.end?.();
+    }
+    await this.#reach.stop();
     await Promise.all(this.#all().map(({ service }) => service.stop()));
   }
 
@@ -91,7 +136,8 @@ export class Several {
       groups: 1,
       members: STORES.map((incarnation) => {
         const name = `store-${incarnation}`;
-        return { kind: "store", incarnation, name, address: "", disk: "" };
+        const address = this.#reach.address(incarnation);
+        return { kind: "store", incarnation, name, address, disk: "" };
       }),
       down: [],
       places: Array.from({ length: SHARDS }, (_, shard) => {
@@ -105,7 +151,7 @@ export class Several {
       this.#changes.map((change) => ({ version, change })),
       version,
     );
-    const nodes = new Nodes(this.processes);
+    const nodes = this.#reach.connect(view);
     const shards = new ClusterShards({
       view,
       nodes,
@@ -122,6 +168,17 @@ export class Several {
     return shards;
   }
 
+  /** Whatever was said to or by the processes has arrived. */
+  async settle(): Promise<void> {
+    await settled();
+    for (const { nodes } of this.#gateways) {
+      for (const store of STORES) {
+        const port = nodes.get(store);
+        if (port !== undefined) await arrived(port);
+      }
+    }
+  }
+
   /** Every other shard is the second process's, unless it is said whose it is; settles when it accepts batches. */
   async own(shard: number, epoch: number, owner = 1 + (shard % 2)): Promise<void> {
     const process = this.processes.get(owner) as StoreProcess;
@@ -131,7 +188,7 @@ export class Several {
 
   /** The process's lease has ended; it may not know. */
   down(store: number): void {
-    for (const { nodes } of this.#gateways) nodes.cut(store);
+    for (const { nodes } of this.#gateways) nodes.cut?.(store);
     this.#commit({ type: "store-down", incarnation: store });
   }
 

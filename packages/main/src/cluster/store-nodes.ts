@@ -55,7 +55,7 @@ export class RemoteStores implements StoreNodes, Lifecycle {
     await this.#channels.stop();
   }
 
-  /** One that is down stays as long as its connection: it may still use what it was given. */
+  /** What one that is down still says counts for nothing. */
   #follow(): void {
     const { view } = this.#options;
     for (const { incarnation } of view.stores()) {

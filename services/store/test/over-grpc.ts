@@ -1,0 +1,36 @@
+import { silentLogger } from "@canopy/base";
+import type { ClusterView } from "@canopy/control";
+import { RemoteStores } from "@canopy/main/cluster";
+import type { RpcServer } from "@canopy/rpc";
+import { TopicTable } from "@canopy/topic";
+import { SHARDS } from "./harness.ts";
+import type { StoreProcess } from "./process.ts";
+import type { Reach } from "./several.ts";
+import { serveShards } from "./wire.ts";
+
+/** As a gateway process does it. */
+export class OverGrpc implements Reach {
+  readonly #servers = new Map<number, RpcServer>();
+
+  async start(processes: ReadonlyMap<number, StoreProcess>): Promise<void> {
+    for (const [store, process] of processes) {
+      this.#servers.set(store, await serveShards(process, store));
+    }
+  }
+
+  address(store: number): string {
+    return this.#servers.get(store)?.address ?? "";
+  }
+
+  connect(view: ClusterView): RemoteStores & { end(): Promise<void> } {
+    const topics = new TopicTable(SHARDS);
+    const logger = silentLogger;
+    const stores = new RemoteStores({ view, topics: () => topics, tls: undefined, logger });
+    void stores.start();
+    return Object.assign(stores, { end: () => stores.stop() });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#servers.values()].map((server) => server.stop()));
+  }
+}
