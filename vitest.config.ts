@@ -19,7 +19,7 @@ function project(
 }
 
 /** Their test folders are in projects of their own. */
-const withProcesses = ["standalone", "bench"];
+const withProcesses = ["services/standalone", "services/cluster", "packages/bench"];
 const beside = ["src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts"];
 /** Those of `services/standalone/test` that are not about one process: see target.ts there. */
 const protocolCases = [
@@ -52,7 +52,7 @@ export default defineConfig({
         project(
           group === "packages" ? name : `service-${name}`,
           `${group}/${name}`,
-          withProcesses.includes(name) ? ["src/**/*.test.ts"] : beside,
+          withProcesses.includes(`${group}/${name}`) ? ["src/**/*.test.ts"] : beside,
           { exclude: ["test/processes/**"] },
         ),
       ),
@@ -66,6 +66,11 @@ export default defineConfig({
         testTimeout: 60_000,
         hookTimeout: 120_000,
         provide: { target: "cluster" },
+        sequence: { groupOrder: 1 },
+      }),
+      project("processes-launcher", "services/cluster", ["test/**/*.test.ts"], {
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
         sequence: { groupOrder: 1 },
       }),
       project("processes-rpc", "packages/rpc", ["test/processes/**/*.test.ts"], {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Deferred } from "@canopy/base";
 import { ClusterProcess, type ClusterRole } from "./cluster-process.ts";
-import { planCluster, type Settings } from "./plan.ts";
+import { planCluster, type Settings, type Through } from "./plan.ts";
 import { Restarter } from "./restarter.ts";
 
 export interface ClusterOptions {
@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly restart?: boolean;
   /** Environment of all processes, beside this one's. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Puts something in front of a process that others call, and says where. */
+  readonly through?: Through;
   /** A process has been started again. */
   readonly onRestarted?: () => void;
   /** Gives up starting: what has been started is stopped. */
@@ -50,9 +52,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const remove = async (): Promise<void> => {
     if (isTemporary) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
-  const { settings = {}, env = {} } = options;
+  const { settings = {}, env = {}, through } = options;
   const counts = { gateways, sessions, stores };
-  const plans = await planCluster({ ...counts, backend, folder, settings, env });
+  const plans = await planCluster({
+    ...counts,
+    backend,
+    folder,
+    settings,
+    env,
+    ...(through && { through }),
+  });
   const processes = plans.map((plan) => new ClusterProcess(plan, onLine));
   const cluster = new LocalCluster(processes, folder, remove, options.onRestarted);
   try {

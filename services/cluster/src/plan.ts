@@ -20,22 +20,31 @@ export interface PlanOptions {
   readonly folder: string;
   readonly settings: Partial<Readonly<Record<ClusterRole, Settings>>>;
   readonly env: Readonly<Record<string, string>>;
+  readonly through?: Through;
 }
+
+/** Where others reach the process that listens at this address: a proxy of a test. */
+export type Through = (name: string, address: string) => Promise<string>;
 
 /** Chooses ports and writes the configuration of each process: session nodes, store processes, gateways. */
 export async function planCluster(options: PlanOptions): Promise<ProcessPlan[]> {
   const { gateways, sessions, stores, backend, settings } = options;
   const ports = await freePorts(sessions + stores + 2 * gateways);
   const port = (): number => ports.shift() as number;
-  const nodes = named("session", sessions).map((name) => ({ name, address: `${HOST}:${port()}` }));
+  const through: Through = options.through ?? (async (_name, address) => address);
+  const place = async (name: string) => {
+    const listen = `${HOST}:${port()}`;
+    return { name, listen, address: await through(name, listen) };
+  };
+  const nodes = await Promise.all(named("session", sessions).map(place));
   const cluster = { nodes: nodes.map(({ name, address }) => `${name}=${address}`) };
-  const session = nodes.map(({ name, address }) => {
-    const its = { rpc: { listen: address }, cluster: { ...cluster, stores } };
+  const session = nodes.map(({ name, listen, address }) => {
+    const its = { rpc: { listen, advertise: address }, cluster: { ...cluster, stores } };
     return write(options, "session", { name, address }, merge(its, settings.session));
   });
-  const store = named("store", stores).map((name) => {
-    const address = `${HOST}:${port()}`;
-    const its = { rpc: { listen: address }, cluster, store: { backend } };
+  const places = await Promise.all(named("store", stores).map(place));
+  const store = places.map(({ name, listen, address }) => {
+    const its = { rpc: { listen, advertise: address }, cluster, store: { backend } };
     return write(options, "store", { name, address }, merge(its, settings.store));
   });
   const gateway = named("gateway", gateways).map((name) => {

@@ -460,6 +460,8 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
 
   /** Somebody else takes the session, or an operator ends it. Idempotent. */
   stop(reasonCode: number, text: string): void {
+    // a farewell is no answer
+    if (this.gateway.mayAnswer?.() === false) this.output.discard();
     this.connection.fail(reasonCode, text);
   }
 
