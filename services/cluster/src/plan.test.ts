@@ -48,3 +48,20 @@ test("two clusters at the same time have no port in common", async () => {
   const ports = both.flat().flatMap(({ address, mqtt }) => [address ?? `${mqtt?.port}`]);
   expect(new Set(ports).size).toBe(12);
 });
+
+test("others are told the address that a process is put behind, and it listens at its own", async () => {
+  const folder = await tempDir();
+  const through = async (name: string) => `${name}:1`;
+  const plans = await planCluster({ ...counts, folder, settings: {}, through });
+  const nodes = [1, 2, 3].map((i) => `session-${i}=session-${i}:1`);
+  for (const { name, config, address } of plans) {
+    const { rpc, cluster } = JSON.parse(await readFile(config, "utf8"));
+    expect(cluster.nodes).toEqual(nodes);
+    if (name.startsWith("gateway")) continue;
+    expect({ address, advertise: rpc.advertise }).toEqual({
+      address: `${name}:1`,
+      advertise: `${name}:1`,
+    });
+    expect(rpc.listen).toMatch(/^127\.0\.0\.1:\d+$/);
+  }
+});
