@@ -1,6 +1,8 @@
 /** Store processes as members of a cluster: they join, are killed, stand still, and come back. */
+import { waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { SHARDS, Stores } from "./stores.ts";
+import { Witness } from "./witness.ts";
 
 /** ms; so long that no lease ends in these tests by itself. */
 const LONG_LEASE = 30_000;
@@ -61,6 +63,29 @@ test("one that stood still for longer than its lease begins a new life by itself
   await process.says("member of the cluster again");
   const { incarnation: next } = await stores.member("s1", incarnation);
   await stores.owns(next, SHARDS);
+});
+
+test("what one that stood still past its lease has in its sockets it does not answer", async () => {
+  const stores = await Stores.make({ settings: { "cluster.lease": SHORT_LEASE } });
+  const { nodes } = stores;
+  const process = stores.of("s1");
+  process.start();
+  await process.ready();
+  const { incarnation } = await stores.member("s1");
+  await stores.owns(incarnation, SHARDS);
+  const witness = await Witness.of(stores, incarnation);
+  witness.publish("t");
+  await waitFor(() => witness.heard.includes("answer 0 0x10"));
+  // Nobody can tell it whether others count it as dead: it has its clock alone.
+  for (const one of [...nodes.names.map((name) => nodes.of(name)), process]) one.signal("SIGSTOP");
+  const since = performance.now();
+  witness.publish("t");
+  await waitFor(() => performance.now() - since > SHORT_LEASE);
+  process.signal("SIGCONT");
+  await waitFor(() => witness.heard.length > 1);
+  expect(witness.heard).toEqual(["answer 0 0x10", "not taken 2 not-owner"]);
+  for (const name of nodes.names) nodes.of(name).signal("SIGCONT");
+  await process.says(/the lease is renewed|member of the cluster again/);
 });
 
 test("without a leader its lease runs out, and is renewed when there is one", async () => {
