@@ -1,9 +1,11 @@
-import { crc32c, silentLogger } from "@canopy/base";
+import { ByteWriter, crc32c, seededRandom, silentLogger } from "@canopy/base";
 import { describe, expect, test, vi } from "vitest";
 import { openStorage, type RaftStorage, StorageError } from "../../src/index.ts";
+import { FRAME_HEADER_BYTES, sealFrame } from "../../src/storage/frame.ts";
 import { encodeHeader, HEADER_BYTES } from "../../src/storage/header.ts";
+import { encodeRecord } from "../../src/storage/records.ts";
 import { SegmentContent } from "../../src/storage/scan.ts";
-import { BEGINNING, entries, entry, meta, textOf, write } from "./harness.ts";
+import { BEGINNING, entries, entry, groupWrite, meta, textOf, write } from "./harness.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 
 // Thousands of starts.
@@ -132,6 +134,91 @@ describe("a log with a flipped bit", () => {
   });
 });
 
+describe("a frame that is missing between others", () => {
+  test("is noticed, though all that are there are sound", async () => {
+    const disk = await written();
+    const [path] = disk.paths("wal") as [string];
+    const bytes = disk.bytes(path);
+    const frames = await framesOf(disk);
+    for (const { start: from, end } of frames.slice(0, -1)) {
+      const cut = disk.copy();
+      cut.put(path, Buffer.concat([bytes.subarray(0, from), bytes.subarray(end)]));
+      expect(await outcome(cut)).toMatchObject({ code: "damaged", file: path });
+    }
+  });
+});
+
+describe("what was written and not synced", () => {
+  test("by a process that was killed is on the disk before the next one acts on it", async () => {
+    const disk = new MemoryDisk();
+    const killed = await start(disk);
+    await killed.create(0, 1, BEGINNING);
+    const isSyncing = new Promise<void>((resolve) => {
+      disk.before = (operation) => {
+        if (operation !== "sync") return undefined;
+        resolve();
+        return new Promise<void>(() => {});
+      };
+    });
+    killed.write(groupWrite({ entries: entries(1, 3, 1) }), () => {});
+    await isSyncing;
+    disk.heal();
+    const next = await start(disk);
+    expect(next.groups.get(0)?.log.entries).toHaveLength(3);
+    for (let seed = 1; seed <= 20; seed++) {
+      expect(await outcome(disk.crashed(seededRandom(seed)))).toHaveLength(3);
+    }
+    await next.stop();
+  });
+
+  test("with durability `os` is lost with the power, but not in segments that have ended", async () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const disk = new MemoryDisk();
+      const options = { directory: DIRECTORY, segmentBytes: 512, logger: silentLogger };
+      const storage = openStorage({ ...options, disk, durability: "os" });
+      await storage.start();
+      await storage.create(0, 1, BEGINNING);
+      for (let index = 1; index <= 20; index++) {
+        await write(storage, { entries: entries(index, index, 1) });
+      }
+      const left = await outcome(disk.crashed(seededRandom(seed)));
+      expect(left, `seed ${seed}`).toBeInstanceOf(Array);
+      const { length } = left as string[];
+      expect(left).toEqual(
+        entries(1, length, 1).map(({ index }) => `${index}/1 entry ${index} of 1`),
+      );
+      expect(length, `seed ${seed}`).toBeGreaterThanOrEqual(await entriesInEnded(disk));
+      await storage.stop();
+    }
+  });
+
+  test("with durability `os` is not the identity of the folder", async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const disk = new MemoryDisk();
+      const storage = openStorage({ directory: DIRECTORY, disk, durability: "os" });
+      await storage.start();
+      await storage.create(0, 1, BEGINNING);
+      await write(storage, { entries: entries(1, 1, 1, "x".repeat(1000)) });
+      const next = await start(disk.crashed(seededRandom(seed)));
+      expect(next.disk).toBe(storage.disk);
+      await next.stop();
+      await storage.stop();
+    }
+  });
+});
+
+/** Entries in all segments with content but the last. */
+async function entriesInEnded(disk: MemoryDisk): Promise<number> {
+  const counts: number[] = [];
+  for (let number = 1; number <= disk.paths("wal").length; number++) {
+    const content = await SegmentContent.read(disk, DIRECTORY, number);
+    const records = [...content.frames()].flatMap((frame) => [...content.records(frame)]);
+    if (records.length > 0) counts.push(records.filter(({ type }) => type === "write").length);
+  }
+  expect(counts.length).toBeGreaterThan(3);
+  return counts.slice(0, -1).reduce((sum, count) => sum + count, 0);
+}
+
 describe("a segment that is missing", () => {
   test("is named, wherever it was", async () => {
     const disk = await written(300);
@@ -195,6 +282,32 @@ describe("a newer format", () => {
     const error = await outcome(disk);
     expect(error).toMatchObject({ code: "newer", file: path, offset: 8 });
     expect((error as StorageError).message).toMatch(/format 2.*start a newer version/);
+  });
+
+  test("of a snapshot is refused", async () => {
+    const disk = await written();
+    const storage = await start(disk);
+    await (await storage.snapshots.create(0, meta(1, 1))).finish();
+    await storage.stop();
+    const [path] = disk.paths("snapshot") as [string];
+    const bytes = Buffer.from(disk.bytes(path));
+    bytes.writeUInt32BE(2, 8);
+    const end = 28 + bytes.readUInt32BE(20);
+    bytes.writeUInt32BE(crc32c(bytes, 28, end, crc32c(bytes, 0, 24)), 24);
+    disk.put(path, bytes);
+    expect(await outcome(disk)).toMatchObject({ code: "newer", file: path, offset: 8 });
+  });
+
+  test("of what the nodes of a cluster exchange is refused", async () => {
+    const salt = Buffer.from("12345678");
+    const frame = new ByteWriter(64);
+    frame.gap(FRAME_HEADER_BYTES);
+    encodeRecord(frame, { type: "identity", disk: 5, format: 2 });
+    const sealed = sealFrame(frame, salt, { number: 1, synced: 0, back: 0, previousEnd: 0 });
+    const disk = new MemoryDisk();
+    const file = "/raft/wal-0000000000000001.seg";
+    disk.put(file, Buffer.concat([encodeHeader({ number: 1, salt }), sealed]));
+    expect(await outcome(disk)).toMatchObject({ code: "newer", file, offset: HEADER_BYTES });
   });
 
   test("is not what a flipped bit in the head of a snapshot looks like", async () => {

@@ -92,6 +92,15 @@ describe("a snapshot file", () => {
     await storage.stop();
   });
 
+  test("of a group that was removed does not come back with a loss of power", async () => {
+    const { disk, storage } = await withSnapshot();
+    await storage.remove(0);
+    for (let seed = 1; seed <= 20; seed++) {
+      expect(disk.crashed(seededRandom(seed)).paths("snapshot")).toEqual([]);
+    }
+    await storage.stop();
+  });
+
   test("is kept while it is read, and removed then", async () => {
     const { disk, storage } = await withSnapshot();
     await save(storage, 10);
