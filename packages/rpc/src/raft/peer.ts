@@ -16,9 +16,15 @@ export interface PeerOptions {
   /** Of the next stream. */
   readonly nextNumber: () => number;
   readonly onUnreachable: () => void;
-  /** There was no way to it, and nothing was sent since the last attempt. */
+  /** There was no way to it for some attempts, and nothing was sent meanwhile. */
   readonly onForgotten: () => void;
 }
+
+/**
+ * Attempts to connect without anything to send, until the other is forgotten: some seconds, as nodes that
+ * found a group say something now and then only, and a peer that is met anew begins with short pauses.
+ */
+const MOST_IDLE = 8;
 
 export class Peer {
   readonly #options: PeerOptions;
@@ -26,8 +32,8 @@ export class Peer {
   readonly #waiting = new Deque<Buffer>();
   #waitingBytes = 0;
   #stream: RpcStream | undefined;
-  /** Something was sent since the last attempt to connect. */
-  #isWanted = true;
+  /** Attempts to connect that have failed since something was sent. */
+  #idle = 0;
   #isStopped = false;
   #attempt = 0;
 
@@ -42,7 +48,7 @@ export class Peer {
   }
 
   send(batch: Buffer): boolean {
-    this.#isWanted = true;
+    this.#idle = 0;
     if (this.#stream !== undefined) {
       const isTaken = this.#stream.send(batch);
       // The host has gathered what there is in this turn.
@@ -103,11 +109,9 @@ export class Peer {
     if (this.#isStopped) return;
     this.#drop();
     this.#options.onUnreachable();
-    if (!this.#isWanted) {
-      this.#options.onForgotten();
-      void this.stop();
-    }
-    this.#isWanted = false;
+    if (++this.#idle <= MOST_IDLE) return;
+    this.#options.onForgotten();
+    void this.stop();
   }
 
   #drop(): void {
