@@ -3,6 +3,7 @@ import { type Change, ClusterView, type Member, type ShardPlace } from "@canopy/
 import type {
   Dispatch,
   InterestChange,
+  Missed,
   NotTaken,
   Offset,
   PublishBatch,
@@ -284,6 +285,11 @@ export class World implements ShardPeer, StoreNodes {
 
   dispatch({ number, member, offset }: Dispatch): void {
     this.told.push(`dispatch ${number} to ${member}: ${offset}`);
+    if (this.acknowledges) this.shards.acknowledged(GATEWAY, number);
+  }
+
+  missed({ number, shards }: Missed): void {
+    this.told.push(`missed ${number}: ${shards.map(({ shard }) => shard).join(" ")}`);
     if (this.acknowledges) this.shards.acknowledged(GATEWAY, number);
   }
 

@@ -11,7 +11,7 @@ import {
 import { REASON, RecordView } from "@canopy/codec";
 import type { ConnectionSettings, Ending } from "@canopy/connection";
 import type { GatewayPeer, Sessions } from "@canopy/session";
-import type { Dispatch, PublishBatch, Push, ShardPeer, Shards } from "@canopy/store";
+import type { Dispatch, Missed, PublishBatch, Push, ShardPeer, Shards } from "@canopy/store";
 import type { Topic, TopicTable } from "@canopy/topic";
 import { Client } from "./client.ts";
 import { Counters } from "./counters.ts";
@@ -383,13 +383,13 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.shards.acknowledged(this.incarnation, push.number);
   }
 
+  missed(missed: Missed): void {
+    this.pushes.missed(missed);
+    this.shards.acknowledged(this.incarnation, missed.number);
+  }
+
   ownerChanged(shard: number): void {
-    for (const { ended, outbox } of this.clients) {
-      const reader = outbox.readers[shard];
-      if (ended || reader === undefined) continue;
-      reader.generation++;
-      outbox.fallBehind(reader);
-    }
+    this.pushes.readAnew(shard);
   }
 
   /** Never said to a gateway that never resumes: giving batches again is not this class's matter. */

@@ -1,6 +1,6 @@
 import { Deque } from "@canopy/base";
 import type { ReadonlyView } from "@canopy/control";
-import type { Dispatch, Push, ShardPeer } from "@canopy/store";
+import { type Dispatch, type Missed, type Push, type ShardPeer, StoreError } from "@canopy/store";
 import { Watermarks } from "./watermarks.ts";
 
 /** One attachment to one store process. */
@@ -57,6 +57,20 @@ export class Inbound {
     const number = this.#number;
     this.#await(source, message.number);
     if (!isOutdated) this.#peer.dispatch({ ...message, number });
+  }
+
+  /** Of what former owners did not push nothing is said: what they gave is given, or read, again. */
+  missed(source: Source, missed: Missed): void {
+    const shards = missed.shards.filter((shard) => !this.isOutdated(shard));
+    if (shards.length > 0) {
+      if (this.#peer.missed === undefined) {
+        throw new StoreError("invalid", "pushes were missed, and nobody can be told");
+      }
+      this.#number++;
+    }
+    const number = this.#number;
+    this.#await(source, missed.number);
+    if (shards.length > 0) this.#peer.missed?.({ number, shards });
   }
 
   /** Said by a former owner. */

@@ -31,6 +31,27 @@ describe("what store processes push", () => {
     expect(world.store(1).news()).toEqual(["acknowledged 1", "acknowledged 2"]);
   });
 
+  test("or did not, as the gateway was slow, is said in its turn, but for former owners", () => {
+    const world = new World([1, 2]);
+    world.acknowledges = false;
+    const { peer } = world.store(1);
+    peer.push(pushOf({ number: 1, seq: 1 }, [1]));
+    const of = (shard: number) => ({ shard, epoch: 1, topics: [] });
+    peer.missed?.({ number: 5, shards: [of(0), of(2)] });
+    peer.push(pushOf({ number: 6, seq: 4 }, [4]));
+    expect(world.news()).toEqual(["push 1: 1", "missed 2: 0 2", "push 3: 4"]);
+    world.shards.acknowledged(9, 1);
+    world.shards.acknowledged(9, 2);
+    expect(world.store(1).news()).toEqual(["acknowledged 1", "acknowledged 5"]);
+    world.shards.acknowledged(9, 3);
+    world.place(0, 2, 2);
+    world.news();
+    world.store(1).news();
+    peer.missed?.({ number: 9, shards: [of(0)] });
+    expect(world.news()).toEqual([]);
+    expect(world.store(1).news()).toEqual(["acknowledged 9"]);
+  });
+
   test("a second time is dropped at QoS ≥ 1; of a batch that was pushed in part the rest comes", () => {
     const world = new World([1, 2]);
     const half = pushOf({ number: 1, seq: 5 }, [1, 2, 3, 4]);

@@ -1,4 +1,12 @@
-import type { Dispatch, NotTaken, PublishBatch, Push, ShardPeer, Shards } from "@canopy/store";
+import type {
+  Dispatch,
+  Missed,
+  NotTaken,
+  PublishBatch,
+  Push,
+  ShardPeer,
+  Shards,
+} from "@canopy/store";
 import type { Inbound, Source } from "./inbound.ts";
 import type { Given } from "./kept.ts";
 import type { Members } from "./members.ts";
@@ -59,6 +67,10 @@ export class StoreLink implements ShardPeer, Source {
     // before the gateway hears of it: it may be settled within the call
     if (!this.#inbound.isOutdated(message)) this.#members.dispatched(message);
     this.#inbound.dispatch(this, message);
+  }
+
+  missed(missed: Missed): void {
+    if (!this.isClosed) this.#inbound.missed(this, missed);
   }
 
   acknowledge(number: number): void {

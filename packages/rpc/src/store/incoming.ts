@@ -66,11 +66,11 @@ export class Incoming {
       }
       case TO_GATEWAY.missed: {
         const missed = decodeMissed(message, topics);
-        this.#take(missed.number, (peer) => {
-          // Nothing is lost where the link ends instead: everything is then given, or read, again.
-          if (peer.missed === undefined) throw new RpcError("unavailable", "pushes were missed");
-          peer.missed(missed);
-        });
+        const peer = this.#noted(missed.number);
+        if (peer === undefined) break;
+        // Nothing is lost where the link ends instead: everything is then given, or read, again.
+        if (peer.missed === undefined) throw new RpcError("unavailable", "pushes were missed");
+        peer.missed(missed);
         break;
       }
       case TO_GATEWAY.attached:
@@ -94,16 +94,20 @@ export class Incoming {
   }
 
   #take(number: number, give: (peer: ShardPeer) => void): void {
-    const peer = this.#attachment === this.#wanted ? this.#peer : undefined;
-    this.#numbers.push(number);
+    const peer = this.#noted(number);
     if (peer === undefined) return;
     try {
       give(peer);
     } catch (error) {
-      if (error instanceof RpcError) throw error;
       // One that it can't take must not keep the others from it.
       this.#logger.error({ error }, "the gateway failed to take a message");
     }
+  }
+
+  /** Who is to be told; undefined: nobody, as it was meant for an earlier registration. */
+  #noted(number: number): ShardPeer | undefined {
+    this.#numbers.push(number);
+    return this.#attachment === this.#wanted ? this.#peer : undefined;
   }
 
   #drain(): void {

@@ -1,5 +1,6 @@
-import type { Dispatch, Push } from "@canopy/store";
+import type { Dispatch, Missed, Push } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
+import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Sub, Target } from "./sub.ts";
 
@@ -32,6 +33,48 @@ export class Pushes {
       this.isWide = found.length >= WIDE;
       this.#deliver(found, topic, shard, offsets[i] as number, readersOnly);
       this.isWide = false;
+    }
+  }
+
+  /**
+   * What did not come is in queues for who has one. A transient session must not go on as if there had
+   * been nothing: its publisher is told soon that the message is safe.
+   */
+  missed({ shards }: Missed): void {
+    for (const { shard, topics } of shards) {
+      this.readAnew(shard);
+      const concerned = topics === undefined ? this.#needingPushes(shard) : this.#needing(topics);
+      for (const client of concerned) {
+        this.#gateway.counters.dropped++;
+        client.overflowed();
+      }
+    }
+  }
+
+  #needingPushes(shard: number): Set<Client> {
+    const clients = [...this.#gateway.clients];
+    return new Set(
+      clients.filter(({ ended, subscriptions }) => !ended && subscriptions.needsPushes(shard)),
+    );
+  }
+
+  #needing(topics: readonly Topic[]): Set<Client> {
+    const clients = new Set<Client>();
+    for (const topic of topics) {
+      for (const { client, qos } of this.#gateway.targets.of(topic)) {
+        if (!client.durable && !client.ended && qos > 0) clients.add(client);
+      }
+    }
+    return clients;
+  }
+
+  /** Pushes of the shard may not have come: what is read from its queues begins again. */
+  readAnew(shard: number): void {
+    for (const { ended, outbox } of this.#gateway.clients) {
+      const reader = outbox.readers[shard];
+      if (ended || reader === undefined) continue;
+      reader.generation++;
+      outbox.fallBehind(reader);
     }
   }
 

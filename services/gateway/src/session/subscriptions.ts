@@ -55,6 +55,16 @@ export class Subscriptions {
     return this.#subs.size;
   }
 
+  /** A push is the only way to it for messages of QoS ≥ 1 of this shard. */
+  needsPushes(shard: number): boolean {
+    const { shards } = this.#gateway.shards;
+    for (const { interestTransient, shared, plainFilter } of this.#subs.values()) {
+      if (!interestTransient || shared) continue;
+      if (shardsOfFilter(plainFilter, shards).includes(shard)) return true;
+    }
+    return false;
+  }
+
   has(filter: string): boolean {
     return this.#subs.has(filter);
   }
