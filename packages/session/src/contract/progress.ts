@@ -21,7 +21,7 @@ export function progressTests(makeHarness: MakeHarness): void {
       const { cursors } = await gateway.open({ clientId: `c${i}` });
       expect(cursors).toEqual([0, 50 + i, 0, 0]);
     }
-  });
+  }, 30_000);
 
   test("never goes back, and joins what is finished above the cursor", async () => {
     const { gateway } = await world(makeHarness);
