@@ -124,7 +124,10 @@ export class ShardsPort implements Shards {
   }
 
   async settleDurably(filter: string, shard: number, offset: Offset): Promise<void> {
-    shardOf(this.#parts.shards, shard).owner.require();
+    const { owner, isReady } = shardOf(this.#parts.shards, shard);
+    owner.require();
+    // What its last owner left of the group is not known yet, and would be written over.
+    if (!isReady) throw new StoreError("unavailable", `shard ${shard} accepts nothing here`);
     const group = this.#parts.shares.get(filter);
     // Without a queue there is nothing that could be given to somebody again.
     if (group?.queue === undefined) return;

@@ -93,6 +93,20 @@ describe("a shard that is given to this process", () => {
     expect(await process.read("a", shard)).toEqual([]);
   });
 
+  test("a shared group's progress is not touched before what the last owner left of it is known", async () => {
+    const { process, shard } = await started();
+    const { control, shards } = process;
+    control.gatewayUp(GATEWAY);
+    process.register(GATEWAY);
+    void control.own(shard, 1, VERSION);
+    await settled();
+    const settle = () => shards.settleDurably("$share/group/a", shard, 1);
+    await expect(settle()).rejects.toMatchObject({ code: "unavailable" });
+    shards.known(GATEWAY, VERSION);
+    await settled();
+    await settle();
+  });
+
   test("batches that are not taken in time are given back, without an answer", async () => {
     const { process, shard } = await started();
     const peer = process.register(GATEWAY);
