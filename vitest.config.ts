@@ -77,7 +77,7 @@ export default defineConfig({
         testTimeout: 60_000,
       }),
       project("processes-nodes", "services", ["*/test/processes/**/*.test.ts"], {
-        testTimeout: 60_000,
+        testTimeout: 120_000,
         sequence: { groupOrder: 1 },
       }),
       // It takes all cores, so it comes when the others have ended.
