@@ -45,6 +45,9 @@ export interface Ban {
   readonly until: number;
 }
 
+/** Of one life of a node's replicas: the same in every group, and never given again. */
+export type ReplicaId = number;
+
 export type NodeStanding =
   /** Its replicas shall be voters of every group: those that are not yet are being made so. */
   | "member"
@@ -62,8 +65,8 @@ export interface SessionNode {
   readonly address: string;
   /** Identity of the data folder with its replicas; 0 while it is awaited. */
   readonly disk: number;
-  /** Its replica's id, the same in every group and never given again; 0 while it is awaited. */
-  readonly replica: number;
+  /** 0 while it is awaited. */
+  readonly replica: ReplicaId;
   readonly standing: NodeStanding;
   /** It shall lead no group. */
   readonly drained: boolean;

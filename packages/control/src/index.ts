@@ -1,3 +1,4 @@
+export type * from "./admin.ts";
 export { missingOwners, nextMove, type Placement } from "./assign.ts";
 export type * from "./change.ts";
 export type { Assignment, Command, CommandType, Founder } from "./commands.ts";
@@ -10,6 +11,7 @@ export {
   nextMemberStep,
   type StepOptions,
 } from "./group-members.ts";
+export { groupsOf, nodesOf, shardsOf } from "./overview.ts";
 export type * from "./port.ts";
 export { ControlError } from "./port.ts";
 export { SnapshotReader } from "./restore.ts";

@@ -1,3 +1,5 @@
+export { clusterAdminOver, nodeAdminOver } from "./admin/client.ts";
+export { clusterAdminHandlers, nodeAdminHandlers } from "./admin/server.ts";
 export {
   type CallOptions,
   type OpenOptions,
@@ -14,6 +16,10 @@ export {
   RpcError,
   type RpcErrorCode,
 } from "./errors.ts";
+export {
+  Cluster as ClusterAdminService,
+  Node as NodeAdminService,
+} from "./gen/canopy/admin/v1/cluster_pb.ts";
 export { Control as ControlService } from "./gen/canopy/control/v1/control_pb.ts";
 export { Raft } from "./gen/canopy/raft/v1/raft_pb.ts";
 export { Queries as QueriesService } from "./gen/canopy/session/v1/queries_pb.ts";

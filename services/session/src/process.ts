@@ -14,8 +14,8 @@ import { foundersOf, readTls, SessionNodes } from "@canopy/main/cluster";
 import type { RpcTls } from "@canopy/rpc";
 import { ServedNode } from "./process/served-node.ts";
 
-export function compose(config: Config, logger: Logger): Process {
-  const node = new NodeProcess(config, logger, readTls(config));
+export function compose(config: Config, logger: Logger, version: string): Process {
+  const node = new NodeProcess(config, logger, { version, tls: readTls(config) });
   const { name } = config.node;
   return {
     failed: node.failed.promise,
@@ -28,21 +28,26 @@ export function compose(config: Config, logger: Logger): Process {
   };
 }
 
+interface More {
+  readonly version: string;
+  readonly tls: RpcTls | undefined;
+}
+
 class NodeProcess implements Lifecycle {
   readonly failed = new Deferred<string>();
   readonly #config: Config;
   readonly #logger: Logger;
-  readonly #tls: RpcTls | undefined;
+  readonly #more: More;
   readonly #nodes: SessionNodes;
   readonly #stack = new Stack();
   #served: ServedNode | undefined;
 
-  constructor(config: Config, logger: Logger, tls: RpcTls | undefined) {
+  constructor(config: Config, logger: Logger, more: More) {
     const { cluster } = config;
     const view = () => this.#served?.node.control.view;
     this.#config = config;
     this.#logger = logger;
-    this.#tls = tls;
+    this.#more = more;
     this.#nodes = new SessionNodes({ cluster, view, timers: systemTimers, logger });
     this.#stack.add(this.#nodes);
     this.#stack.add({ start: () => this.#serve(), stop: async () => this.#served?.stop() });
@@ -73,7 +78,7 @@ class NodeProcess implements Lifecycle {
       random: systemRandom,
       logger: this.#logger,
       config: this.#config,
-      tls: this.#tls,
+      ...this.#more,
       nodes: this.#nodes,
       founders,
       onEnded: (reason) => this.failed.resolve(reason),

@@ -1,6 +1,6 @@
 /** The session service: the state as a group of Raft, and what its leader does. */
 import { type Clock, Deferred, type Lifecycle, type Logger, type Timers } from "@canopy/base";
-import type { Member, MemberStep, ReadonlyView } from "@canopy/control";
+import type { Member, ReadonlyView } from "@canopy/control";
 import {
   type GroupOptions,
   NONE,
@@ -28,7 +28,7 @@ import {
 import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
 import { Leading, type LeadingParts } from "./leading.ts";
-import { GroupKeeper, type KeepingOptions } from "./members/group-keeper.ts";
+import { GroupKeeper, type Keeper, type KeepingOptions } from "./members/group-keeper.ts";
 import { propose } from "./proposing.ts";
 import { Queries } from "./queries.ts";
 import { Replica } from "./replica.ts";
@@ -91,8 +91,8 @@ export interface SessionService extends Lifecycle {
   readonly leading: boolean;
   /** Once it is open. */
   readonly raft: RaftGroup | undefined;
-  /** Of the leader: what it does about the group's members, or waits for. */
-  readonly step: MemberStep | undefined;
+  /** Of the leader, where it keeps the group's members. */
+  readonly keeper: Keeper | undefined;
 }
 
 export function createSessionService(options: SessionServiceOptions): SessionService {
@@ -114,8 +114,8 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     get raft() {
       return service.raft;
     },
-    get step() {
-      return service.step;
+    get keeper() {
+      return service.keeper;
     },
   };
 }
@@ -190,8 +190,8 @@ class Service implements Sessions, Lifecycle {
     return this.#group;
   }
 
-  get step(): MemberStep | undefined {
-    return this.#keeper?.step;
+  get keeper(): Keeper | undefined {
+    return this.#keeper;
   }
 
   async attach(gateway: number, peer: GatewayPeer): Promise<void> {

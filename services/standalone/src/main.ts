@@ -12,6 +12,10 @@ async function main(): Promise<void> {
     process.exitCode = await passwdCommand(rest, { stdin, stdout, stderr });
   } else if (command === "raft") {
     process.exitCode = await raftCommand(rest, process);
+  } else if (command === "admin") {
+    // What it needs is loaded by nobody else.
+    const { adminCommand } = await import("@canopy/main/admin");
+    process.exitCode = await adminCommand(rest, process);
   } else {
     const argv = process.argv.slice(2);
     const isUsage = (error: unknown): boolean =>

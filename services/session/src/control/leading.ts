@@ -15,6 +15,7 @@ import {
   type Incarnation,
   type Joined,
   type JoinRequest,
+  type LeaseInfo,
   type NodeWish,
   type Refused,
   type Renewal,
@@ -57,6 +58,7 @@ export interface LeadingParts {
 export class Leading {
   readonly #parts: LeadingParts;
   readonly #propose: Propose;
+  readonly #leases: Leases;
   readonly #lateness: Lateness;
   readonly #duties: Duties;
   readonly #renewals: Renewals;
@@ -88,6 +90,7 @@ export class Leading {
     });
     this.#parts = parts;
     this.#propose = propose;
+    this.#leases = leases;
     this.#lateness = lateness;
     this.#duties = duties;
     this.#renewals = new Renewals({
@@ -167,6 +170,10 @@ export class Leading {
 
   wish(wish: NodeWish): Promise<Version> {
     return this.#change({ type: "node-wish", ...wish });
+  }
+
+  leases(): readonly LeaseInfo[] {
+    return this.#leases.list(this.#parts.clock.now());
   }
 
   inForce(version: Version): Promise<void> {

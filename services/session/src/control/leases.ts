@@ -1,5 +1,5 @@
 /** Who lives, as far as one leader has heard since it leads. Times are of its monotonic clock, in ms. */
-import type { Incarnation, Member, MemberKind, Version } from "@canopy/control";
+import type { Incarnation, LeaseInfo, Member, MemberKind, Version } from "@canopy/control";
 
 export interface LeaseOptions {
   /** How long a lease lasts; 0: for ever, and no stream counts either. */
@@ -71,6 +71,14 @@ export class Leases {
       if (lease.kind === kind && lease.acknowledged < version) return false;
     }
     return true;
+  }
+
+  /** Of every member. */
+  list(now: number): LeaseInfo[] {
+    return [...this.#held].map(([incarnation, { expires, acknowledged }]) => {
+      const left = this.endless ? undefined : Math.max(0, Math.round(expires - now));
+      return { incarnation, left, acknowledged };
+    });
   }
 
   /** The renewal came at `received`. */

@@ -11,7 +11,7 @@ import {
   type Incarnation,
   type Joined,
   type JoinRequest,
-  type MemberStep,
+  type LeaseInfo,
   type NodeWish,
   type ReadonlyView,
   type Renewal,
@@ -27,7 +27,7 @@ import {
   type RaftHost,
   type ReplicaId,
 } from "@canopy/raft";
-import { GroupKeeper, type KeepingOptions } from "../members/group-keeper.ts";
+import { GroupKeeper, type Keeper, type KeepingOptions } from "../members/group-keeper.ts";
 import { foundersOf, isWithout } from "../members/replicas.ts";
 import { groupEnded, notLeader, stopped } from "./errors.ts";
 import { Leading, type LeadingOptions } from "./leading.ts";
@@ -79,8 +79,10 @@ export interface ControlService extends Lifecycle {
   readonly leading: boolean;
   /** Once it is open. */
   readonly raft: RaftGroup | undefined;
-  /** Of the leader: what it does about the group's members, or waits for. */
-  readonly step: MemberStep | undefined;
+  /** Of the leader, where it keeps the group's members. */
+  readonly keeper: Keeper | undefined;
+  /** Those that it gives, if it leads. */
+  readonly leases: readonly LeaseInfo[];
 }
 
 export function createControlService(options: ControlServiceOptions): ControlService {
@@ -96,8 +98,11 @@ export function createControlService(options: ControlServiceOptions): ControlSer
     get raft() {
       return service.raft;
     },
-    get step() {
-      return service.step;
+    get keeper() {
+      return service.keeper;
+    },
+    get leases() {
+      return service.leases;
     },
   };
 }
@@ -168,8 +173,12 @@ class Service implements Control, Lifecycle {
     return this.#group;
   }
 
-  get step(): MemberStep | undefined {
-    return this.#keeper?.step;
+  get leases(): readonly LeaseInfo[] {
+    return this.#leading?.leases() ?? [];
+  }
+
+  get keeper(): Keeper | undefined {
+    return this.#keeper;
   }
 
   async join(request: JoinRequest): Promise<Joined> {

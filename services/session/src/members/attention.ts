@@ -23,12 +23,16 @@ export class Attention {
     }
   }
 
+  isActive(replica: number): boolean {
+    const heard = this.#heard.get(replica);
+    return heard !== undefined && this.#now - heard < SILENCE;
+  }
+
   member(replica: number, { replica: self, configuration, members }: GroupStatus): GroupMember {
     const { disk = 0 } = configuration.nodes.get(replica) ?? {};
     if (replica === self) return { replica, disk, active: true, caughtUp: true };
-    const heard = this.#heard.get(replica);
     const match = members.find(({ id }) => id === replica)?.match ?? 0;
-    const active = heard !== undefined && this.#now - heard < SILENCE;
+    const active = this.isActive(replica);
     // At the first look there is no last one.
     const caughtUp = active && this.#before > 0 && match >= this.#before;
     return { replica, disk, active, caughtUp };

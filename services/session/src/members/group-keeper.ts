@@ -35,9 +35,17 @@ interface Parts extends KeepingOptions {
   readonly logger: Logger;
 }
 
+/** What others may know of it. */
+export interface Keeper {
+  /** What is being done or waited for; undefined where all is as it should be. */
+  readonly step: MemberStep | undefined;
+  /** Whether a replica has answered of late. */
+  isActive(replica: number): boolean;
+}
+
 type Taken = Exclude<MemberStep, { type: "wait" }>;
 
-export class GroupKeeper {
+export class GroupKeeper implements Keeper {
   readonly #parts: Parts;
   readonly #attention = new Attention();
   readonly #unlisten: () => void;
@@ -59,7 +67,10 @@ export class GroupKeeper {
     void this.#look();
   }
 
-  /** What is being done or waited for; undefined where all is as it should be. */
+  isActive(replica: number): boolean {
+    return this.#attention.isActive(replica);
+  }
+
   get step(): MemberStep | undefined {
     return this.#step;
   }

@@ -10,13 +10,18 @@ import {
 } from "@canopy/base";
 import { ControlClient } from "@canopy/cluster";
 import type { Config } from "@canopy/config";
-import type { Control, Member } from "@canopy/control";
+import type { Control, Member, NodeAdmin } from "@canopy/control";
 import { advertised, Channels, once, type SessionNodes, sayWaiting } from "@canopy/main/cluster";
 import {
+  ClusterAdminService,
   ControlService,
+  clusterAdminHandlers,
   controlHandlers,
   controlOver,
   GrpcTransport,
+  NodeAdminService,
+  nodeAdminHandlers,
+  nodeAdminOver,
   QueriesService,
   queriesHandlers,
   Raft,
@@ -27,6 +32,8 @@ import {
   sessionsHandlers,
 } from "@canopy/rpc";
 import type { RouteSink } from "@canopy/session";
+import { AskingAdmin } from "../admin/cluster-admin.ts";
+import { LocalAdmin } from "../admin/node-admin.ts";
 import { SessionNode } from "../node.ts";
 import { StoreSinks } from "./store-sinks.ts";
 
@@ -37,6 +44,8 @@ const KEEP_TAIL: number = 16 << 20;
 
 export interface ServedNodeParts {
   readonly config: Config;
+  /** Of the software. */
+  readonly version: string;
   readonly tls: RpcTls | undefined;
   readonly nodes: SessionNodes;
   /** See SessionNodeOptions. */
@@ -111,10 +120,26 @@ export class ServedNode implements Lifecycle {
       QueriesService,
       queriesHandlers((number) => this.node.group(number)?.queries),
     );
+    this.#serveAdmin(server);
     for (const service of [ControlService, SessionsService, QueriesService]) {
       server.setServing(service, false);
     }
     return server;
+  }
+
+  /** Also of a node that is not let in: an operator may ask any. */
+  #serveAdmin(server: RpcServer): void {
+    const { config, version, timers, logger } = this.#parts;
+    const { view } = this.node.control;
+    const local = new LocalAdmin(config.node.name, version, this.node);
+    const connect = (name: string): NodeAdmin =>
+      name === config.node.name ? local : nodeAdminOver(this.#peers.get(name));
+    const admin = new AskingAdmin({ view, connect, control: this.#control, timers, logger });
+    server.add(NodeAdminService, nodeAdminHandlers(local));
+    server.add(
+      ClusterAdminService,
+      clusterAdminHandlers(admin, () => view.version),
+    );
   }
 
   #assemble(): void {

@@ -1,0 +1,1 @@
+export { type AdminIo, adminCommand } from "./command.ts";
