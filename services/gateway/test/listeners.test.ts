@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import net from "node:net";
-import { RawClient, testScope } from "@canopy/testkit";
+import { RawClient, testScope, waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { ListenError } from "../src/index.ts";
@@ -59,6 +59,45 @@ test("[MQTT-6.0.0-1] a frame that is not binary ends the connection, and what fo
   const [code] = (await once(socket, "close")) as [number];
   expect(code).toBe(1003);
   expect(world.gateway.counters.connected).toBe(0);
+});
+
+/** A CONNECT of MQTT 5, or a PUBLISH of 65,000 bytes at QoS 0. */
+function connectBytes(clientId: string): Buffer {
+  const head = Buffer.from("100000044d51545405020000000001", "hex");
+  head[1] = head.length - 2 + clientId.length;
+  return Buffer.concat([head, Buffer.from(clientId)]);
+}
+
+function publishBytes(topic: string, payload: string): Buffer {
+  const rest = Buffer.from(`\0\x01${topic}\0${payload.repeat(65_000)}`);
+  const size = [(rest.length & 0x7f) | 0x80, ((rest.length >> 7) & 0x7f) | 0x80, rest.length >> 14];
+  return Buffer.concat([Buffer.from([0x30, ...size]), rest]);
+}
+
+test("packets that come in pieces, on connections that take turns, are not mixed up", async () => {
+  const { world, port } = await listening();
+  const subscriber = await RawClient.connected({ host: "127.0.0.1", port }, { clientId: "s" });
+  await subscriber.subscribe("#");
+  const sockets = ["a", "b"].map((name) => {
+    const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
+    testScope().defer(() => socket.destroy());
+    socket.write(connectBytes(name));
+    return { name, socket, left: publishBytes(name, name) };
+  });
+  const { counters } = world.gateway;
+  await waitFor(() => counters.connected === 3);
+  for (const size of [1, 3, 20_000, 20_000, 65_000]) {
+    for (const one of sockets) {
+      const due = counters.bytesReceived + Math.min(size, one.left.length);
+      one.socket.write(one.left.subarray(0, size));
+      one.left = one.left.subarray(size);
+      await waitFor(() => counters.bytesReceived >= due);
+    }
+  }
+  for (const { name } of sockets) {
+    const { payload } = await subscriber.expect("publish", { topic: name });
+    expect(String(payload)).toBe(name.repeat(65_000));
+  }
 });
 
 test("an address in use is said in words", async () => {

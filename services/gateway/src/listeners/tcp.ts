@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Transport, TransportHandler } from "../transport.ts";
 import type { Accept, Listener } from "./listener.ts";
+import { readIntoOurs } from "./reading.ts";
 
 /** How long a connection may take to send what was written before it is cut, in ms. */
 const LINGER = 2000;
@@ -10,11 +11,22 @@ class TcpTransport implements Transport {
   readonly remoteAddress: string;
   readonly listener: string;
   readonly #socket: net.Socket;
+  #handler: TransportHandler | undefined = undefined;
 
-  constructor(socket: net.Socket, listener: string) {
-    this.#socket = socket;
+  constructor(accepted: net.Socket, listener: string) {
+    this.#socket = readIntoOurs(accepted, (chunk) => this.#handler?.data(chunk));
     this.listener = listener;
-    this.remoteAddress = socket.remoteAddress ?? "";
+    this.remoteAddress = this.#socket.remoteAddress ?? "";
+  }
+
+  attach(handler: TransportHandler): void {
+    this.#handler = handler;
+    let error = "";
+    this.#socket.on("drain", () => handler.drained());
+    this.#socket.on("error", (cause) => {
+      error = cause.message;
+    });
+    this.#socket.on("close", () => handler.closed(error));
   }
 
   get backlog(): number {
@@ -47,16 +59,6 @@ class TcpTransport implements Transport {
   }
 }
 
-function attach(socket: net.Socket, handler: TransportHandler): void {
-  let error = "";
-  socket.on("data", (chunk: Buffer) => handler.data(chunk));
-  socket.on("drain", () => handler.drained());
-  socket.on("error", (cause) => {
-    error = cause.message;
-  });
-  socket.on("close", () => handler.closed(error));
-}
-
 /** MQTT over TCP. */
 export function tcpListener(
   host: string,
@@ -65,13 +67,13 @@ export function tcpListener(
   onError: (error: Error) => void,
 ): Listener {
   // a mark of 1 byte makes "drain" come whenever something had to wait
-  const server = net.createServer({ noDelay: true, highWaterMark: 1 });
+  const server = net.createServer({ noDelay: true, highWaterMark: 1, pauseOnConnect: true });
   let name = "";
-  server.on("connection", (socket) => {
-    const transport = new TcpTransport(socket, name);
+  server.on("connection", (accepted) => {
+    const transport = new TcpTransport(accepted, name);
     const handler = accept(transport);
-    if (handler === undefined) socket.destroy();
-    else attach(socket, handler);
+    if (handler === undefined) transport.destroy();
+    else transport.attach(handler);
   });
   return {
     async start(): Promise<string> {
