@@ -59,7 +59,7 @@ test("they start in any order: who is early waits, and says for whom", async () 
   expect(await nodes.of("n1").ready()).toMatchObject({ name: "n1", address: nodes.address("n1") });
   const view = await nodes.view();
   const wanted = nodes.names.map((name) => ({ name, address: nodes.address(name) }));
-  await waitFor(() => [...view.nodes()].length === 3);
+  await waitFor(() => view.nodes().length === 3);
   for (const node of wanted) expect(view.node(node.name)).toMatchObject(node);
   expect(view.groups).toBe(GROUPS);
 });
