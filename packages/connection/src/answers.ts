@@ -22,6 +22,11 @@ export class Answers {
     return this.#next - this.#first;
   }
 
+  /** Whether its answer has left. */
+  isSent(slot: number): boolean {
+    return slot < this.#first;
+  }
+
   /** A place in the order; its number is given back with the answer. */
   add(type: 4 | 5, packetId: number): number {
     this.#owed.push(packetId * 2 + type - 4);

@@ -41,6 +41,26 @@ describe("topic aliases of a client", () => {
   });
 });
 
+describe("a message that the store has refused", () => {
+  function refused(earlier: "answered" | "waiting"): Scene {
+    const scene = opened(new Scene());
+    scene.client(wire.publish(5, "a", { qos: 2, packetId: 1 }));
+    scene.client(wire.publish(5, "b", { qos: 1, packetId: 2 }));
+    scene.connection.answered(1, 0x80);
+    if (earlier === "answered") scene.connection.answered(0, 0);
+    scene.connection.endIfRefusalWaits();
+    return scene;
+  }
+
+  test("is one more answer, if what came before it has one", () => {
+    expect(refused("answered").effects.ending).toBeUndefined();
+  });
+
+  test("[MQTT-4.6.0-1] ends the connection if not: it would be stored behind later ones", () => {
+    expect(refused("waiting").effects.ending).toMatchObject({ reasonCode: 0x80 });
+  });
+});
+
 describe("calls from within calls", () => {
   test("the authenticator and the sessions may answer at once", () => {
     const scene = new Scene();

@@ -71,6 +71,8 @@ export class Connection<S> implements PacketSink {
   /** Authentication Data that goes into CONNACK. */
   authData: Uint8Array | undefined = undefined;
   readonly answers: Answers = new Answers();
+  /** Slot of the last message that the store refused. */
+  #refusedSlot = -1;
   /** Packet identifiers of QoS 2 PUBLISHes whose PUBCOMP is owed, see {@link INBOUND}. */
   inbound: Map<number, number> = NO_INBOUND;
   /** PUBLISHes of QoS 1 and 2 that count against the server's Receive Maximum. */
@@ -183,7 +185,18 @@ export class Connection<S> implements PacketSink {
   }
 
   answered(slot: number, reasonCode: number): void {
-    if (this.phase === "open") this.settle(slot, reasonCode);
+    if (this.phase !== "open") return;
+    if (reasonCode >= 0x80) this.#refusedSlot = slot;
+    this.settle(slot, reasonCode);
+  }
+
+  /**
+   * Ends the connection where the client can't be told that a message was not stored, as what came
+   * before it has no answer yet: it would send it again, behind later ones that are stored meanwhile.
+   */
+  endIfRefusalWaits(): void {
+    if (this.phase !== "open" || this.answers.isSent(this.#refusedSlot)) return;
+    this.fail(REASON.unspecifiedError, "a message could not be stored");
   }
 
   /** Settles a PUBLISH that needs no store. */

@@ -76,6 +76,8 @@ export class Publisher {
   readonly #free: Batch[][] = [];
   /** Handed on and not answered to the end, oldest first. */
   readonly #waiting = new Set<Batch>();
+  /** Whose messages have been refused since the turn's last microtask. */
+  readonly #refused = new Set<Client>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -133,6 +135,18 @@ export class Publisher {
     }
     client.connection.answered(slot, reasonCode);
     client.touch();
+    if (reasonCode >= REASON.unspecifiedError) this.#noteRefused(client);
+  }
+
+  /** Looked at when all that is given up at once has been, and before anything else is stored. */
+  #noteRefused(client: Client): void {
+    this.#refused.add(client);
+    if (this.#refused.size > 1) return;
+    queueMicrotask(() => {
+      const refused = [...this.#refused];
+      this.#refused.clear();
+      for (const { connection } of refused) connection.endIfRefusalWaits();
+    });
   }
 
   released(released: PublishBatch): void {

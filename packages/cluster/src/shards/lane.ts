@@ -96,7 +96,6 @@ export class Lane {
     const { owner, epoch } = place();
     const node = owner === 0 ? undefined : nodeOf(owner);
     if (node === undefined) return;
-    this.#expire();
     this.#trim();
     this.#run = { store: owner, epoch, node };
     this.#toGive = this.#kept.peek()?.seq ?? this.#next;
@@ -111,11 +110,14 @@ export class Lane {
     this.#trim();
   }
 
-  /** Every so often. */
+  /**
+   * Every so often. What is given up is so while nobody takes anything: a gateway that hears of it can
+   * take out what its client has sent behind that.
+   */
   tick(): void {
+    this.begin();
     this.#expire();
     this.#trim();
-    this.begin();
   }
 
   // --- what it says -----------------------------------------------------------------------------

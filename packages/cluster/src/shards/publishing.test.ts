@@ -135,6 +135,18 @@ describe("without an owner that can be reached", () => {
     expect(world.store(1).news()).toContain("resume 0 under 2 from 3");
   });
 
+  test("nothing is refused when somebody takes it: what came behind it would be stored all the same", () => {
+    const world = new World([0, 1]);
+    world.time.advance(100);
+    world.publish(0, { 1: 1 }, true);
+    world.publish(0, { 2: 1 }, true);
+    world.time.advance(5_050);
+    world.place(0, 1, 2);
+    const given = ["resume 0 under 2 from 1", "batch 0/1: 1", "batch 0/2: 2"];
+    expect(world.store(1).news()).toEqual([...given, expect.stringMatching(/^known/)]);
+    expect(world.shards.counters.givenUp).toBe(0);
+  });
+
   test("what was refused is taken out of the batch that the next owner gets", () => {
     const world = new World([1, 1]);
     world.publish(0, { 1: 2, 2: 1 }, true);
