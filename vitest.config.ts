@@ -80,6 +80,10 @@ export default defineConfig({
         testTimeout: 120_000,
         sequence: { groupOrder: 1 },
       }),
+      // It measures how long recoveries take, beside a load of its own.
+      project("processes-faults", "packages/faults", ["test/processes/**/*.test.ts"], {
+        sequence: { groupOrder: 3 },
+      }),
       // It takes all cores, so it comes when the others have ended.
       project("processes-bench", "packages/bench", ["test/**/*.test.ts"], {
         sequence: { groupOrder: 2 },

@@ -1,9 +1,7 @@
 /** The fault suite's command line: `pnpm faults -- --help`. */
 import { faults } from "./faults/index.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
-import { lineOf, slowIn, tableOf, textOf } from "./report.ts";
-import { type Round, Suite } from "./suite.ts";
-import { starters } from "./targets/index.ts";
+import { run } from "./run.ts";
 
 const EXIT_USAGE = 2;
 
@@ -15,46 +13,18 @@ async function main(): Promise<boolean> {
   const options = readOptions(process.argv.slice(2));
   if (options === "help") print(help);
   else if (options === "list") for (const { name } of faults) print(name);
-  else return run(options);
+  else return tried(options);
   return true;
 }
 
-async function run(options: Options): Promise<boolean> {
-  const { seed, minutes, slack } = options;
-  print(`faults: ${options.target}, ${minutes} min, --seed ${seed}`);
-  const target = await starters[options.target]();
-  try {
-    const suite = new Suite(target, seed);
-    const chosen = faults.filter((fault) => suite.suits(fault) && isChosen(fault.name, options));
-    if (chosen.length === 0) throw new UsageError(`no such fault for ${target.name}: --list`);
-    await suite.open();
-    const rounds: Round[] = [];
-    const slow: string[] = [];
-    const end = suite.history.now + minutes * 60_000;
-    for (let i = 0; suite.history.now < end; i++) {
-      const fault = chosen[i % chosen.length];
-      if (fault === undefined) break;
-      const round = await suite.round(fault);
-      rounds.push(round);
-      print(lineOf(round));
-      slow.push(...slowIn(round, slack));
-      if (round.problems.size === 0) continue;
-      print(textOf(round.problems));
-      print(`--seed ${seed}; the history: ${suite.history.write(String(seed))}`);
-      print(`what the processes said last:\n${target.output().slice(-40).join("\n")}`);
-      return false;
-    }
-    await suite.close();
-    print(tableOf(rounds));
-    for (const line of slow) print(`TOO SLOW: ${line}`);
-    return slow.length === 0;
-  } finally {
-    await target.stop();
-  }
-}
-
-function isChosen(name: string, { faults: wanted }: Options): boolean {
-  return wanted.length === 0 || wanted.some((text) => name.includes(text));
+async function tried(options: Options): Promise<boolean> {
+  const { target, seed, minutes, faults: names } = options;
+  print(`faults: ${target}, ${minutes} min, --seed ${seed}`);
+  const isChosen = ({ name }: { readonly name: string }): boolean =>
+    names.length === 0 || names.some((text) => name.includes(text));
+  const { wrong } = await run({ ...options, isChosen, print });
+  for (const text of wrong) print(text);
+  return wrong.length === 0;
 }
 
 main().then(

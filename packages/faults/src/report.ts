@@ -6,14 +6,16 @@ const PRINTED = 8;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
 /** A line per fault, with the recovery times. */
-export function lineOf({ fault, done, events, problems, seconds: length }: Round): string {
+export function lineOf(round: Round): string {
+  const { fault, done, events, problems, seconds: length, late } = round;
   const measures = (done?.measures ?? []).map(({ what, time, limit }) => {
     const most = limit === undefined ? "" : ` (limit ${seconds(limit)})`;
     return `${what} ${seconds(time)}${most}`;
   });
   const verdict = problems.size === 0 ? "ok" : "WRONG";
+  const last = late.length > 0 ? `; late: ${late.slice(0, 2).join(", ")}` : "";
   const what = `${fault}${done === undefined ? "" : ` (${done.victim})`}`;
-  return `${verdict.padEnd(5)} ${what.padEnd(34)} ${length.toFixed(0).padStart(3)} s ${String(events).padStart(7)} events  ${measures.join(", ")}`;
+  return `${verdict.padEnd(5)} ${what.padEnd(34)} ${length.toFixed(0).padStart(3)} s ${String(events).padStart(7)} events  ${measures.join(", ")}${last}`;
 }
 
 /** Recoveries that took longer than allowed. */

@@ -14,6 +14,8 @@ const BEFORE = 1500;
 /** How long it is waited for what is due, since the workload has stopped, ms. */
 const PATIENCE = 40_000;
 const BEAT = 250;
+/** What comes within this time, ms, is not worth a word. */
+const SOON = 3000;
 
 export interface Round {
   readonly fault: string;
@@ -23,6 +25,8 @@ export interface Round {
   /** What is wrong, by the promise that it breaks; nothing where all is right. */
   readonly problems: ReadonlyMap<string, readonly string[]>;
   readonly seconds: number;
+  /** What was due and came last, if it was long in coming. */
+  readonly late: readonly string[];
 }
 
 /** A target under load, and one fault after the other. */
@@ -33,6 +37,7 @@ export class Suite {
   readonly #workload: Workload;
   readonly #probes: Probes;
   readonly #context: FaultContext;
+  #late: readonly string[] = [];
 
   constructor(target: Target, seed: number) {
     const { history } = this;
@@ -77,19 +82,22 @@ export class Suite {
       failed.push(error instanceof Error ? error.message : String(error));
       return undefined;
     });
+    this.#late = [];
     const found = await this.#settle(failed);
     const events = this.history.events.length;
     const seconds = (this.history.now - began) / 1000;
     if (found.size === 0) this.history.settle();
-    return { fault: fault.name, done, events, problems: found, seconds };
+    return { fault: fault.name, done, events, problems: found, seconds, late: this.#late };
   }
 
   /** Waits for what is due; what is wrong in the end is wrong. */
   async #settle(failed: readonly string[]): Promise<Map<string, string[]>> {
     const late = await this.#workload.finish(PATIENCE);
     const end = this.history.now + PATIENCE;
+    const soon = this.history.now + SOON;
     let found = problems(this.history.events);
     while (found.size + this.#workload.waitsFor.length > 0 && this.history.now < end) {
+      if (this.history.now > soon) this.#late = [...found.values(), this.#workload.waitsFor].flat();
       await pause(BEAT);
       found = problems(this.history.events);
     }

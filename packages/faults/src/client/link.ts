@@ -22,6 +22,7 @@ export interface LinkEvents {
 export class Link {
   readonly #socket: Socket;
   #isClosed = false;
+  #isEnding = false;
 
   constructor(address: Address, events: LinkEvents) {
     const reader = parser({ protocolVersion: 5 });
@@ -47,12 +48,13 @@ export class Link {
 
   /** After what was sent. */
   end(): void {
+    this.#isEnding = true;
     this.#socket.end();
   }
 
   /** A reset, where it is open. */
   cut(): void {
-    if (this.#socket.connecting) this.#socket.destroy();
+    if (this.#socket.connecting || this.#isEnding) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 }

@@ -1,4 +1,5 @@
 import { type ClusterProcess, startCluster } from "@canopy/cluster-launcher";
+import { leadersBy } from "./leaders.ts";
 import { Proxies } from "./proxies.ts";
 import type { Target } from "./target.ts";
 
@@ -39,6 +40,7 @@ export async function startLocalCluster(
     shards: SHARDS,
     groups: GROUPS,
     lease: LEASE,
+    leaders: () => leadersBy(cluster.sessions.map(({ address }) => address)),
     output: () => lines,
     stop,
     ...(Proxies.areAvailable && partitions),
