@@ -1,5 +1,6 @@
 /** What is in a data folder, damaged or not. Reads only. */
 import { join } from "node:path";
+import type { RecoveredLog } from "../core/port.ts";
 import type { SnapshotMeta } from "../core/types.ts";
 import { misnamed } from "../storage/damage.ts";
 import type { Disk, DiskFile } from "../storage/disk.ts";
@@ -14,6 +15,7 @@ import { SegmentContent } from "../storage/scan.ts";
 import { segmentName } from "../storage/segment.ts";
 import { parseSnapshotName, readChunks, readHead } from "../storage/snapshot-file.ts";
 import { Table } from "../storage/table.ts";
+import { type NewestChange, newestChange } from "./survivors.ts";
 
 export interface FrameReport {
   readonly offset: number;
@@ -35,6 +37,8 @@ export interface SegmentReport {
 export interface GroupReport extends GroupState {
   /** Where the terms of the log begin, and in which segments the entries are. */
   readonly runs: readonly Run[];
+  /** What the log changes of the configuration that it began with, or of the newest snapshot's. */
+  readonly change: NewestChange | undefined;
 }
 
 export interface FoundingReport extends Founding {
@@ -80,10 +84,10 @@ export async function inspectFolder(disk: Disk, directory: string): Promise<Fold
   for (const name of names) {
     if (parseSnapshotName(name)) snapshots.push(await inspectSnapshot(disk, directory, name));
   }
-  const { refused, recovered } = await recovery(disk, directory, snapshots);
+  const { refused, recovered, changes } = await recovery(disk, directory, snapshots);
   const table = recovered?.table ?? guess;
   const groups = Array.from(table.groups.values(), ({ state, runs }) => {
-    return { ...state, runs: runs.runs };
+    return { ...state, runs: runs.runs, change: changes.get(state.group) };
   });
   const foundings = Array.from(table.foundings, ([group, founding]) => ({ group, ...founding }));
   return {
@@ -98,24 +102,43 @@ export async function inspectFolder(disk: Disk, directory: string): Promise<Fold
   };
 }
 
+interface Recovery {
+  readonly refused: string | undefined;
+  readonly recovered: RecoveredWal | undefined;
+  readonly changes: ReadonlyMap<GroupId, NewestChange>;
+}
+
 /** What a start would do, but for changing anything. */
 async function recovery(
   disk: Disk,
   directory: string,
   snapshots: readonly SnapshotReport[],
-): Promise<{ refused: string | undefined; recovered: RecoveredWal | undefined }> {
+): Promise<Recovery> {
   let recovered: RecoveredWal | undefined;
+  const changes = new Map<GroupId, NewestChange>();
   try {
     recovered = await recoverWal(disk, directory);
     const nameless = snapshots.find(({ meta }) => meta === undefined);
-    if (nameless !== undefined) return { refused: nameless.damage, recovered };
+    if (nameless !== undefined) return { refused: nameless.damage, recovered, changes };
     if (recovered === undefined && snapshots.length > 0) throw noLog(directory);
+    const entries = recovered?.entries ?? new Map();
     for (const row of recovered?.table.groups.values() ?? []) {
-      restoreGroup(directory, row, metasOf(snapshots, row.group), new Map());
+      const metas = metasOf(snapshots, row.group);
+      const change = changeIn(restoreGroup(directory, row, metas, entries).log);
+      if (change !== undefined) changes.set(row.group, change);
     }
-    return { refused: undefined, recovered };
+    return { refused: undefined, recovered, changes };
   } catch (error) {
-    return { refused: messageOf(error), recovered };
+    return { refused: messageOf(error), recovered, changes };
+  }
+}
+
+/** A change that can't be read, as of a later version, stops its group and not the start. */
+function changeIn(log: RecoveredLog): NewestChange | undefined {
+  try {
+    return newestChange(log);
+  } catch {
+    return undefined;
   }
 }
 

@@ -6,15 +6,17 @@
  * survivors alike, so that their logs go on matching; they elect the one with the newest log.
  */
 import { changeConfiguration, decodeChange } from "../core/membership.ts";
+import type { RecoveredLog } from "../core/port.ts";
 import {
   type Configuration,
   type Entry,
   EntryKind,
+  type LogIndex,
   type Member,
   type ReplicaId,
   type SnapshotMeta,
 } from "../core/types.ts";
-import type { GroupId, RaftStorage, RecoveredGroup } from "../storage/port.ts";
+import type { GroupId, RaftStorage } from "../storage/port.ts";
 import { rewriteSnapshot } from "../storage/rewrite.ts";
 
 /**
@@ -62,7 +64,8 @@ export function planRecovery(
   if (!keep.includes(replica)) {
     throw new RecoverError(`replica ${replica}, which is on this node, is not among those kept`);
   }
-  const before = newestConfiguration(recovered);
+  // With what the log changes: ids that it gave away are never given again.
+  const before = newestChange(log)?.configuration ?? log.snapshot.configuration;
   const nodes = new Map<ReplicaId, Member>();
   for (const id of keep) {
     const node = before.nodes.get(id);
@@ -110,15 +113,22 @@ function failed(error: Error): string {
   return `the log can't be written: ${error.message}; do it again when the disk is well`;
 }
 
-/** With what the log changes, committed or not: ids that it gave away are never given again. */
-function newestConfiguration({ log }: RecoveredGroup): Configuration {
-  let { configuration } = log.snapshot;
-  for (const { index, kind, data } of log.entries) {
-    if (kind !== EntryKind.Configuration || index <= log.snapshot.index) continue;
-    const changed = changeConfiguration(configuration, decodeChange(data));
-    if (changed.ok) ({ configuration } = changed);
+/** The last entry of a log that changes the configuration, and what it is then, committed or not. */
+export interface NewestChange {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
+
+/** Undefined where the snapshot's is the newest. Throws a DecodeError. */
+export function newestChange({ snapshot, entries }: RecoveredLog): NewestChange | undefined {
+  let newest: NewestChange | undefined;
+  for (const { index, kind, data } of entries) {
+    if (kind !== EntryKind.Configuration || index <= snapshot.index) continue;
+    const before = newest?.configuration ?? snapshot.configuration;
+    const changed = changeConfiguration(before, decodeChange(data));
+    if (changed.ok) newest = { index, configuration: changed.configuration };
   }
-  return configuration;
+  return newest;
 }
 
 function withoutChange(entry: Entry): Entry {

@@ -54,7 +54,7 @@ function segmentText(segment: SegmentReport, withFrames: boolean): string[] {
 }
 
 function groupText(group: GroupReport): string[] {
-  const { hardState, base, prevIndex, prevTerm, last, runs } = group;
+  const { hardState, base, prevIndex, prevTerm, last, runs, change } = group;
   const lines = [
     `group ${group.group}: replica ${group.replica}`,
     `  term ${hardState.term}, vote ${hardState.vote}, commit ${hardState.commit}`,
@@ -65,6 +65,11 @@ function groupText(group: GroupReport): string[] {
   }
   const origin = group.installed ? "installed snapshot" : "began with";
   lines.push(`  ${origin} ${base.index}/${base.term}: ${configurationText(base.configuration)}`);
+  if (change !== undefined) {
+    const { index, configuration } = change;
+    const how = index <= hardState.commit ? "committed" : "not known to be committed";
+    lines.push(`  changed by entry ${index} (${how}): ${configurationText(configuration)}`);
+  }
   return lines;
 }
 

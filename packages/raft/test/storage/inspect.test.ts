@@ -44,6 +44,9 @@ describe("inspect", () => {
     expect(out).toContain("group 5: replica 2, not created: all first voters have to meet");
     expect(out).toContain("met: 2=b (disk 72)");
     expect(out).toContain("index 5, term 1: voters 1,2,3, highest id 3, 1=a (disk 71)");
+    expect(out).toContain(
+      "changed by entry 7 (not known to be committed): voters 1,2,3,4, highest id 4, 1=a (disk 71)",
+    );
   });
 
   test("prints frames, and JSON", async () => {
@@ -58,6 +61,7 @@ describe("inspect", () => {
           replica: 1,
           last: 8,
           base: { configuration: { nodes: { 2: { name: "b", disk: 72 } } } },
+          change: { index: 7, configuration: { voters: [1, 2, 3, 4] } },
         },
       ],
       foundings: [{ group: 5, replica: 2, members: { 2: { name: "b", disk: 72 } } }],
