@@ -178,3 +178,24 @@ test("without a majority of session nodes nothing is answered; with it everythin
   await client.find("puback", { reasonCode: 0 });
   await client.find("publish", { payload: "held" });
 });
+
+test("who is started before the others waits for them, and says for whom", async () => {
+  const durable = { clientId: "before", clean: false, properties: lasting };
+  const before = await RawClient.connected(at(0), durable);
+  await before.subscribe("before/#", { qos: 1 });
+  await before.publish("before/x", "kept", { qos: 1 });
+  await Promise.all(cluster.gateways.map((one) => one.stop()));
+  await Promise.all(cluster.stores.map((one) => one.stop()));
+  await Promise.all(cluster.sessions.map((one) => one.stop()));
+  said.length = 0;
+  const started = cluster.gateways.map((one) => one.start());
+  await hears("gateway-1", "waiting for the session nodes: session-1 (127.0.0.1:");
+  const [first, ...rest] = cluster.sessions;
+  started.push(...[first, ...cluster.stores].map((one) => (one as ClusterProcess).start()));
+  await hears("session-1", "waiting for a leader of every group");
+  started.push(...rest.map((one) => one.start()));
+  await Promise.all(started);
+  const after = await RawClient.open(at(1));
+  await after.connect(durable, { sessionPresent: true });
+  await after.expect("publish", { payload: "kept" });
+});
