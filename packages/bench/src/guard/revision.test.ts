@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hasChangedSince } from "./revision.ts";
+import { UsageError } from "../options.ts";
+import { baseCommit, hasChangedSince } from "./revision.ts";
 
 const BROKERS = ["package.json", "scripts/bootstrap.mjs", "services/standalone/src/main.ts"];
 const OTHERS = ["README.md", "packages/bench/src/main.ts", "packages/codec/src/codec.test.ts"];
@@ -36,4 +37,8 @@ test.each(BROKERS)("a change of %s is one of the broker", (file) => {
 test.each(OTHERS)("a change of %s is none of the broker", (file) => {
   put(file, "after");
   expect(hasChangedSince("HEAD", tree)).toBe(false);
+});
+
+test("a base that is named and is not there is a mistake, and no reason to skip", () => {
+  expect(() => baseCommit("no-such-revision")).toThrow(UsageError);
 });

@@ -1,6 +1,7 @@
 import { execFileSync, type StdioOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { UsageError } from "../options.ts";
 import { root, withTempFolder } from "../temp-folder.ts";
 
 /** There is nothing to compare with: no such commit here, or its dependencies can't be had. */
@@ -34,12 +35,17 @@ function gitIn(cwd: string, ...args: readonly string[]): string {
   return execFileSync("git", [...args], { cwd, encoding: "utf8", stdio }).trim();
 }
 
-/** The commit of a revision; without one, that before what is in the tree (see `options.base`). */
+/**
+ * The commit of a revision; without one, that before what is in the tree (see `options.base`).
+ *
+ * @throws UsageError where a revision is named that is not there; NoBase where none is named
+ */
 export function baseCommit(revision: string | undefined): string {
   try {
     return git("rev-parse", "--verify", `${revision ?? defaultBase()}^{commit}`);
   } catch (error) {
-    throw new NoBase(`there is no commit ${revision ?? "before this one"} here`, { cause: error });
+    if (revision !== undefined) throw new UsageError(`--base ${revision}: there is no such commit`);
+    throw new NoBase("there is no commit before this one here", { cause: error });
   }
 }
 
