@@ -65,6 +65,9 @@ export function joinParts(options: StoreServiceOptions): Parts {
     logger,
     isLive: (gateway) => openings.isLive(gateway),
     isDown: (gateway) => openings.isDown(gateway),
+    pushAgain: (link) => {
+      for (const shard of shards) shard.pushAgain(link);
+    },
   });
   const opening = { options, shards, shares, routes, removals, groups, gateways };
   const openings = new Openings({ ...opening, ownership: () => ownership });

@@ -1,4 +1,5 @@
 import type { Offset, PublishBatch, Records } from "@canopy/store";
+import type { Topic } from "@canopy/topic";
 import type { Draft } from "./draft.ts";
 import type { GatewayLink, Origin } from "./link.ts";
 import type { Match } from "./match.ts";
@@ -67,6 +68,8 @@ export class Entry {
   released = false;
   /** It is not to be answered here, as soon as it is put together. */
   isUnwanted = false;
+  /** Its epoch has ended, and what was pushed before it is forgotten: nothing of it is pushed any more. */
+  isOver = false;
   /** Gateways that have to acknowledge what was passed on of its batch. */
   awaited: readonly GatewayLink[] | undefined = undefined;
   /** Topics that get their first retained value here. */
@@ -97,12 +100,14 @@ export class Entry {
     this.bodies.push(body);
   }
 
-  /** Nothing but its answer waits. */
-  addPassed(index: number, match: Match): void {
-    this.indexes.push(index);
-    this.matches.push(match);
-    this.fates.push(PASSED);
-    this.bodies.push(-1);
+  /** Nothing but the answers to these waits. */
+  addPassed(indexes: readonly number[]): void {
+    for (const index of indexes) {
+      this.indexes.push(index);
+      this.matches.push((this.records.topics[index] as Topic).routes as Match);
+      this.fates.push(PASSED);
+      this.bodies.push(-1);
+    }
   }
 
   settle(failure: number): void {
@@ -111,6 +116,11 @@ export class Entry {
     if (this.sender === undefined) return;
     if (this.submitted) this.sender.settled(this.batch.seq);
     if (failure !== 0) this.sender.failed(this.batch.seq, this.run as Run);
+  }
+
+  /** Something of it may have gone to one member of a shared group, and is in no queue. */
+  get isDispatched(): boolean {
+    return this.matches.some(({ directGroups }) => directGroups.length > 0);
   }
 
   /** What it has not answered is not answered here any more: the batch has been, or will be, given again. */

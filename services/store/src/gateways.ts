@@ -13,11 +13,15 @@ export interface GatewaysParts {
   readonly isLive: (gateway: number) => boolean;
   /** By the control log: it never does. */
   readonly isDown: (gateway: number) => boolean;
+  /** Pushes to this attachment what its gateway has not acknowledged to earlier ones, in its order. */
+  readonly pushAgain: (link: GatewayLink) => void;
 }
 
 /**
  * Attachments of gateways. One that ends while its gateway is live leaves its interests behind: answers
  * go on waiting for what the gateway would have had, until it has said its interests anew or is down.
+ * The next attachment begins with what was pushed and not acknowledged, and gets what matches those
+ * interests: who receives it drops what comes a second time, so nothing may come before what came first.
  */
 export class Gateways {
   readonly #parts: GatewaysParts;
@@ -36,7 +40,13 @@ export class Gateways {
   attach(gateway: number, peer: ShardPeer): void {
     this.detach(gateway);
     if (this.#parts.isDown(gateway)) return;
-    this.#links.set(gateway, new GatewayLink(gateway, peer, this.#parts.logger));
+    const link = new GatewayLink(gateway, peer, this.#parts.logger);
+    this.#links.set(gateway, link);
+    const former = this.#former.get(gateway);
+    if (former === undefined) return;
+    former.succeed(link);
+    this.#parts.pushAgain(link);
+    former.passOn(link);
   }
 
   detach(gateway: number): void {
@@ -44,9 +54,15 @@ export class Gateways {
     if (link === undefined) return;
     this.#links.delete(gateway);
     this.#parts.shares.part(link);
+    const former = this.#former.get(gateway);
     if (!this.#parts.isLive(gateway)) this.#end(link);
-    else if (this.#former.has(gateway)) this.#replace(link);
-    else {
+    else if (former !== undefined) {
+      link.closed = true;
+      former.succeed(undefined);
+      link.succeed(former);
+      link.passOn(former);
+      this.#replace(link);
+    } else {
       link.closed = true;
       this.#former.set(gateway, link);
     }

@@ -1,6 +1,7 @@
 import type { Clock, Timer, Timers } from "@canopy/base";
 import type { Entry } from "./entry.ts";
 import type { GatewayLink } from "./link.ts";
+import type { Sender } from "./sender.ts";
 
 export interface HeldParts {
   readonly clock: Clock;
@@ -17,7 +18,9 @@ export interface HeldParts {
 /** Entries that are finished but for the acknowledgement of their pushes, oldest first. */
 export class Held {
   readonly #parts: HeldParts;
+  /** In the order in which they were finished. */
   readonly #entries = new Set<Entry>();
+  readonly #superseded = new Set<Entry>();
   #bytes = 0;
   #timer: Timer | undefined;
 
@@ -39,6 +42,7 @@ export class Held {
     this.#bytes += entry.records.length;
     let left = links.length;
     const waiter = {
+      isDispatched: entry.isDispatched,
       acknowledged: () => {
         if (--left === 0 && this.#remove(entry)) this.#parts.answer(entry);
       },
@@ -48,6 +52,20 @@ export class Held {
     };
     for (const link of links) link.await(waiter);
     this.#watch();
+  }
+
+  /**
+   * Its batch is given again, so nobody waits for it here any more. It stays until its pushes are
+   * acknowledged, or are made again: until then another attachment has to get them first.
+   */
+  supersede(entry: Entry): void {
+    entry.overdue = true;
+    this.#superseded.add(entry);
+  }
+
+  /** The sender's batches are being pushed again, in their order. */
+  pushedAgain(sender: Sender): void {
+    for (const entry of this.#superseded) if (entry.sender === sender) this.#remove(entry);
   }
 
   /** Whoever waited for it does not any more. */
@@ -62,6 +80,7 @@ export class Held {
 
   #remove(entry: Entry): boolean {
     if (!this.#entries.delete(entry)) return false;
+    this.#superseded.delete(entry);
     this.#bytes -= entry.records.length;
     if (this.#entries.size === 0) this.stop();
     return true;

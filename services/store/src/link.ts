@@ -16,6 +16,8 @@ export interface Origin {
 
 /** What waits until a gateway has acknowledged a push. */
 export interface PushWaiter {
+  /** Something of it went to one member alone, and is not pushed to the next attachment. */
+  readonly isDispatched: boolean;
   /** The push has been taken, or the gateway is down. */
   acknowledged(): void;
   /** Nobody will say whether it has been taken. */
@@ -49,6 +51,8 @@ export class GatewayLink implements Origin {
   offsets: number[] = [];
   /** … and whether answers wait for it. */
   isAwaited = false;
+  /** The attachment that gets what would go to this one. */
+  #successor: GatewayLink | undefined;
   #sent = 0;
   #acknowledged = 0;
   #isReplaced = false;
@@ -61,6 +65,27 @@ export class GatewayLink implements Origin {
     this.gateway = gateway;
     this.peer = peer;
     this.#logger = logger;
+  }
+
+  /** This attachment of the gateway, or that which gets now what would go to it. */
+  get present(): GatewayLink {
+    return this.#successor === undefined ? this : this.#successor.present;
+  }
+
+  succeed(link: GatewayLink | undefined): void {
+    this.#successor = link;
+  }
+
+  /** What was pushed here, and is waited for, has been pushed there, or will be: that is waited for now. */
+  passOn(link: GatewayLink): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const awaited of waiting) {
+      const { waiter } = awaited;
+      if (waiter.isDispatched) this.#waiting.push(awaited);
+      else if (link.isBehind || link.closed) link.await(waiter);
+      else waiter.acknowledged();
+    }
   }
 
   /** For the next push or dispatch. */

@@ -10,13 +10,21 @@ export class Pusher {
   add(match: Match, index: number, qos: number, offset: Offset): void {
     const { links, awaited } = match;
     for (let i = 0; i < links.length; i++) {
-      const link = links[i] as GatewayLink;
+      const link = (links[i] as GatewayLink).present;
       if (link.indexes.length === 0) this.#links.push(link);
+      else if (link.indexes.at(-1) === index) continue;
       link.indexes.push(index);
       link.offsets.push(offset);
     }
     if (qos === 0) return;
-    for (let i = 0; i < awaited.length; i++) (awaited[i] as GatewayLink).isAwaited = true;
+    for (let i = 0; i < awaited.length; i++) (awaited[i] as GatewayLink).present.isAwaited = true;
+  }
+
+  /** To one gateway alone. */
+  addTo(link: GatewayLink, index: number, offset: Offset): void {
+    if (link.indexes.length === 0) this.#links.push(link);
+    link.indexes.push(index);
+    link.offsets.push(offset);
   }
 
   /**

@@ -26,6 +26,7 @@ export class Run {
   readonly first: number;
   /** Above this number nothing is taken: that, or the next one, is not stored. */
   #stoppedAt = Number.POSITIVE_INFINITY;
+  #isOver = false;
 
   constructor(epoch: number, first: number) {
     this.epoch = epoch;
@@ -36,8 +37,13 @@ export class Run {
     if (seq < this.#stoppedAt) this.#stoppedAt = seq;
   }
 
+  /** Something is given again: nothing more is taken, but what is under way goes on. */
+  end(): void {
+    this.#isOver = true;
+  }
+
   get isStopped(): boolean {
-    return this.#stoppedAt !== Number.POSITIVE_INFINITY;
+    return this.#isOver || this.#stoppedAt !== Number.POSITIVE_INFINITY;
   }
 
   /** It comes behind one that has failed. */

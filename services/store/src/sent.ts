@@ -1,5 +1,5 @@
 import { type Records, STORED_BEFORE } from "@canopy/store";
-import { AGAIN, type Entry, PASSES, STORED } from "./entry.ts";
+import { AGAIN, type Entry, PASSES, REPEATED, STORED } from "./entry.ts";
 import type { GatewayLink } from "./link.ts";
 import type { Match } from "./match.ts";
 import { flagsOf, qosOf } from "./record.ts";
@@ -67,6 +67,22 @@ export function dispatch(
   for (const group of match.queuedGroups) {
     if (offset === 0) group.direct(shard, records, index, qos);
     else group.stored(shard, records, index, offset);
+  }
+  return links;
+}
+
+/** The same for what is sent of an entry that is finished. */
+export function dispatchEntry(
+  entry: Entry,
+  shard: number,
+  links: GatewayLink[] | undefined,
+): GatewayLink[] | undefined {
+  const { records, indexes, matches, fates } = entry;
+  for (let i = 0; i < indexes.length; i++) {
+    const match = matches[i] as Match;
+    if (!match.hasGroups || fates[i] === REPEATED || !isSent(entry, i)) continue;
+    const index = indexes[i] as number;
+    links = dispatch(match, shard, records, index, offsetOf(entry, i), links);
   }
   return links;
 }

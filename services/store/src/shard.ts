@@ -2,7 +2,7 @@ import type { Clock, Logger, Timers } from "@canopy/base";
 import { type NotTaken, type PublishBatch, type Records, type Store } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
 import { answer, answerFailed, giveUp, handBack, successOf } from "./answers.ts";
-import { AGAIN, Entry, type Given, OVERHEAD, REPEATED } from "./entry.ts";
+import { AGAIN, Entry, type Given, OVERHEAD } from "./entry.ts";
 import { ExpiringRetained } from "./expiring.ts";
 import { Held } from "./held.ts";
 import type { GatewayLink, Origin } from "./link.ts";
@@ -11,14 +11,15 @@ import { Owner } from "./owner.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Planner } from "./planner.ts";
 import type { Pusher } from "./push.ts";
+import { pushAgain } from "./push-again.ts";
 import { ShardQueues } from "./queues.ts";
 import { QUOTA_EXCEEDED, UNSPECIFIED_ERROR } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { flagsOf, isRetained, qosOf } from "./record.ts";
-import { answerAll, decline } from "./refusing.ts";
+import { decline, refuseAll } from "./refusing.ts";
 import { RetainedChanges } from "./retention.ts";
-import { Sender } from "./sender.ts";
-import { dispatch, isSent, isTakenOut, type Late, offsetOf, qosAt } from "./sent.ts";
+import { Sender, senderName } from "./sender.ts";
+import { dispatch, dispatchEntry, isSent, isTakenOut, type Late, offsetOf, qosAt } from "./sent.ts";
 import { type SettlingParts, settleDraft } from "./settling.ts";
 import { SideWrites } from "./side-writes.ts";
 import type { Subscribers } from "./subscribers.ts";
@@ -154,8 +155,7 @@ export class Shard {
     this.#losing = closed
       .then(() => this.pipeline.barrier())
       .catch((error: unknown) => {
-        const { logger } = this.#parts;
-        logger.warn({ err: error, shard: this.number }, "a shard could not be closed");
+        this.#parts.logger.warn({ err: error, shard: this.number }, "a shard could not be closed");
       })
       .then(() => {
         this.queues = new ShardQueues();
@@ -192,16 +192,24 @@ export class Shard {
     sender.resume(epoch, seq);
     const store = this.owner.known;
     if (epoch === this.#accepts && store !== undefined) sender.learn(store);
-    this.#handAllBack((entry) => entry.sender === sender && entry.isSuperseded);
+    this.#handAllBack(
+      (entry) => entry.sender === sender && entry.isSuperseded,
+      (entry) => entry.epoch === epoch,
+    );
     for (const given of this.#waiting.take((other) => other.sender === sender)) {
       this.#decline(given, "not-owner", UNSPECIFIED_ERROR);
     }
   }
 
+  /** To the present attachment of a gateway, what earlier ones were pushed and have not acknowledged. */
+  pushAgain(link: GatewayLink): void {
+    pushAgain(this.#parts.pusher, link, this.#held.entries, this.pipeline.entries);
+  }
+
   /** A gateway is down for good: its numbers are not needed any more. */
   forget(gateway: number): void {
     this.#senders.delete(gateway);
-    const { name } = new Sender(gateway);
+    const name = senderName(gateway);
     if (this.owner.known?.sender(name) === undefined) return;
     // One that stays is found when the shard is opened next.
     this.sideWrites.forgetSender(name).catch(() => {});
@@ -296,10 +304,7 @@ export class Shard {
   #conclude(given: Given, entry: Entry | undefined, late: Late | undefined): void {
     if (late !== undefined && late.indexes.length > 0) {
       const waiting = entry ?? this.#begin(given, 0);
-      const { topics } = given.batch.records;
-      for (const i of late.indexes) {
-        waiting.addPassed(i, (topics[i] as Topic).routes as Match);
-      }
+      waiting.addPassed(late.indexes);
       if (entry === undefined) {
         this.#hold(waiting, late.links);
         return;
@@ -314,11 +319,10 @@ export class Shard {
   /** A batch that is stored, or on its way: its messages are pushed and answered once more. */
   #takeAgain(origin: Origin, batch: PublishBatch, sender: Sender): void {
     const { records } = batch;
-    const { topics } = records;
     const entry = this.#begin({ origin, batch, sender });
     for (let i = 0; i < records.count; i++) {
       if (isTakenOut(records, i) || qosAt(records, i) === 0) continue;
-      const match = this.#parts.subscribers.match(topics[i] as Topic, this.pipeline.latest);
+      const match = this.#parts.subscribers.match(records.topics[i] as Topic, this.pipeline.latest);
       entry.add(i, match, qosAt(records, i), AGAIN, -1);
     }
     this.pipeline.add(entry);
@@ -360,7 +364,6 @@ export class Shard {
     const { records } = batch;
     let nextWaiting = 0;
     let nextRefused = 0;
-    const { epoch } = this.owner;
     for (let i = 0; i < records.count; i++) {
       if (isTakenOut(records, i)) continue;
       if (waits !== undefined && waits[nextWaiting] === i) {
@@ -378,9 +381,9 @@ export class Shard {
         const links = dispatch(match, this.number, records, i, 0, late?.links);
         if (links !== undefined) late ??= { indexes: [], links };
       }
-      if (qos === 0 || origin.closed) continue;
-      if (late === undefined) origin.answered(batch, i, successOf(match), epoch);
-      else late.indexes.push(i);
+      if (qos === 0) continue;
+      if (late !== undefined) late.indexes.push(i);
+      else if (!origin.closed) origin.answered(batch, i, successOf(match), this.owner.epoch);
     }
     return late;
   }
@@ -391,19 +394,13 @@ export class Shard {
   }
 
   /** Everything that has to be answered is refused; QoS 0 goes on where it overtakes nothing. */
-  #refuseAll({ origin, batch, sender }: Given): void {
-    const { subscribers, pusher, counters } = this.#parts;
-    const { records } = batch;
-    sender?.run.stop(batch.seq);
-    for (let i = 0; i < records.count; i++) {
-      if (isTakenOut(records, i) || qosAt(records, i) !== 0) continue;
-      const match = subscribers.match(records.topics[i] as Topic, this.pipeline.latest);
-      const flags = flagsOf(records.bytes, records.starts[i] as number);
-      if (this.#mayPass(match, flags)) pusher.add(match, i, 0, 0);
-      else counters.refused++;
-    }
-    pusher.flush(batch, this.owner.epoch, records);
-    answerAll(origin, batch, QUOTA_EXCEEDED, this.owner.epoch);
+  #refuseAll(given: Given): void {
+    given.sender?.run.stop(given.batch.seq);
+    refuseAll(given, this.#parts, {
+      epoch: this.owner.epoch,
+      latest: this.pipeline.latest,
+      mayPass: (match, flags) => this.#mayPass(match, flags),
+    });
   }
 
   /** Nothing was done with a batch. Who never gives one again is answered. */
@@ -417,7 +414,9 @@ export class Shard {
   #finish(entry: Entry): void {
     const { records, indexes, matches } = entry;
     settleDraft(entry, this, this.#parts);
-    if (!this.#isInTurn(entry)) return;
+    if (entry.isOver || !this.#isInTurn(entry)) return;
+    const { sender } = entry;
+    if (sender !== undefined && !entry.isSuperseded) this.#held.pushedAgain(sender);
     let groups = false;
     for (let i = 0; i < indexes.length; i++) {
       if (!isSent(entry, i)) continue;
@@ -427,8 +426,10 @@ export class Shard {
       this.#parts.pusher.add(match, index, qosAt(records, index), offsetOf(entry, i));
     }
     let links = this.#parts.pusher.flush(entry.batch, entry.epoch, records);
-    if (groups) links = this.#dispatchEntry(entry, links);
-    const { awaited } = entry;
+    if (groups) links = dispatchEntry(entry, this.number, links);
+    const awaited = entry.isDispatched
+      ? entry.awaited
+      : entry.awaited?.map(({ present }) => present);
     if (awaited?.some(({ isBehind }) => isBehind) === true) {
       links = links === undefined ? [...awaited] : links.concat(awaited);
     }
@@ -455,7 +456,13 @@ export class Shard {
 
   #hold(entry: Entry, links: readonly GatewayLink[]): void {
     answerFailed(entry);
-    if (!entry.released && !entry.origin.closed) this.#held.hold(entry, links);
+    const { sender, released, origin, epoch, isSuperseded } = entry;
+    // One that comes again is pushed again behind this: who is attached meanwhile needs it before.
+    const comesAgain = sender !== undefined && epoch === this.owner.epoch;
+    if (released ? !(comesAgain && isSuperseded) : origin.closed && !comesAgain) return;
+    if (comesAgain && !isSuperseded) this.#held.pushedAgain(sender);
+    this.#held.hold(entry, links);
+    if (isSuperseded) this.#held.supersede(entry);
   }
 
   #answer(entry: Entry): void {
@@ -465,36 +472,29 @@ export class Shard {
   }
 
   #handBack(entry: Entry, reason: NotTaken): void {
-    entry.run?.stop(entry.batch.seq - 1);
+    entry.run?.end();
     handBack(entry, reason);
   }
 
   /** What is under way goes on, but is not answered; what the backend has not been given fails. */
-  #handAllBack(isMeant: (entry: Entry) => boolean): void {
+  #handAllBack(
+    isMeant: (entry: Entry) => boolean,
+    isKept: (entry: Entry) => boolean = () => false,
+  ): void {
     for (const entry of this.pipeline.entries) {
       if (!isMeant(entry)) continue;
       if (!entry.submitted && !entry.settled) entry.settle(UNSPECIFIED_ERROR);
+      entry.isOver ||= !isKept(entry);
       // One that is being put together still needs its records.
       if (entry.ready) handBack(entry, "not-owner");
       else entry.isUnwanted = true;
     }
     for (const entry of this.#held.entries) {
       if (!isMeant(entry)) continue;
-      this.#held.drop(entry);
+      if (isKept(entry)) this.#held.supersede(entry);
+      else this.#held.drop(entry);
       handBack(entry, "not-owner");
     }
     this.pipeline.drain();
-  }
-
-  #dispatchEntry(entry: Entry, links: GatewayLink[] | undefined): GatewayLink[] | undefined {
-    const { records, indexes, matches } = entry;
-    const shard = this.number;
-    for (let i = 0; i < indexes.length; i++) {
-      const match = matches[i] as Match;
-      if (!match.hasGroups || entry.fates[i] === REPEATED || !isSent(entry, i)) continue;
-      const index = indexes[i] as number;
-      links = dispatch(match, shard, records, index, offsetOf(entry, i), links);
-    }
-    return links;
   }
 }

@@ -29,8 +29,12 @@ class Cluster {
   #watermark = 0;
   #release: () => void = () => {};
   #isPublishing = false;
+  #isGivingAgain = false;
   #isSubscribing = false;
   #acknowledged: number | undefined = 0;
+  /** What is sent to the subscriber is lost, until it is attached again. */
+  #isCut = false;
+  #isComplete = true;
 
   async start(): Promise<void> {
     this.process = new StoreProcess(this.disk);
@@ -39,6 +43,7 @@ class Cluster {
     for (const gateway of [PUBLISHER, SUBSCRIBER]) this.process.control.gatewayUp(gateway);
     this.own();
     this.attachSubscriber();
+    this.completeSubscriber();
     this.attachPublisher();
   }
 
@@ -55,7 +60,9 @@ class Cluster {
     this.#version++;
     this.epoch++;
     this.process.control.own(this.shard, this.epoch, this.#version).catch(() => {});
-    if (this.#isSubscribing) this.process.shards.known(SUBSCRIBER, this.#version);
+    if (this.#isSubscribing && this.#isComplete) {
+      this.process.shards.known(SUBSCRIBER, this.#version);
+    }
     if (this.#isPublishing) this.process.shards.known(PUBLISHER, this.#version);
     if (this.#isPublishing) this.#giveAgain();
   }
@@ -87,7 +94,7 @@ class Cluster {
       },
       released: () => {},
       notTaken: (_batch: PublishBatch, reason: NotTaken) => {
-        if (isPresent() && reason !== "not-owner") queueMicrotask(() => this.#giveAgain());
+        if (isPresent() && reason !== "not-owner") this.#giveAgainSoon();
       },
       push: () => {},
       dispatch: () => {},
@@ -105,6 +112,8 @@ class Cluster {
   attachSubscriber(): void {
     if (this.#isSubscribing) return;
     this.#isSubscribing = true;
+    this.#isComplete = false;
+    this.#isCut = false;
     this.#acknowledged = 0;
     const { process } = this;
     const isPresent = (): boolean => this.#isSubscribing && this.process === process;
@@ -113,14 +122,30 @@ class Cluster {
       released: () => {},
       notTaken: () => {},
       push: (push) => {
-        if (isPresent()) this.#receive(push);
+        if (isPresent() && !this.#isCut) this.#receive(push);
       },
       dispatch: () => {},
     };
     process.shards.register(SUBSCRIBER, peer);
-    const change = { filter: "#", add: true, transient: true };
-    process.shards.interests(SUBSCRIBER, [change]).catch(() => {});
-    process.shards.known(SUBSCRIBER, this.#version);
+  }
+
+  /** A part of its interests. */
+  say(filter: string): void {
+    if (!this.#isSubscribing) return;
+    const change = { filter, add: true, transient: true };
+    this.process.shards.interests(SUBSCRIBER, [change]).catch(() => {});
+  }
+
+  completeSubscriber(): void {
+    if (!this.#isSubscribing || this.#isComplete) return;
+    this.#isComplete = true;
+    this.say("#");
+    this.process.shards.known(SUBSCRIBER, this.#version);
+  }
+
+  /** Its connection breaks, and nobody has noticed yet. */
+  cutSubscriber(): void {
+    this.#isCut = true;
   }
 
   detachSubscriber(): void {
@@ -147,7 +172,10 @@ class Cluster {
   async calm(): Promise<void> {
     this.disk.fault = undefined;
     this.release();
+    // What a broken connection has lost is sent by the next one.
+    if (this.#isCut) this.detachSubscriber();
     this.attachSubscriber();
+    this.completeSubscriber();
     this.attachPublisher();
     for (let i = 0; i < 20 && (i === 0 || this.isOpen); i++) {
       this.own();
@@ -179,6 +207,16 @@ class Cluster {
       this.#watermark = key;
       this.received.push(key);
     }
+  }
+
+  /** Once for all that is not taken in one turn. */
+  #giveAgainSoon(): void {
+    if (this.#isGivingAgain) return;
+    this.#isGivingAgain = true;
+    setImmediate(() => {
+      this.#isGivingAgain = false;
+      this.#giveAgain();
+    });
   }
 
   #giveAgain(): void {
@@ -225,6 +263,11 @@ const step = fc.oneof(
       "attach publisher",
       "detach subscriber",
       "attach subscriber",
+      "say kept",
+      "say others",
+      "complete subscriber",
+      "complete subscriber",
+      "cut subscriber",
     ),
   },
 );
@@ -254,6 +297,10 @@ async function take(cluster: Cluster, done: typeof step extends fc.Arbitrary<inf
     "attach publisher": () => cluster.attachPublisher(),
     "detach subscriber": () => cluster.detachSubscriber(),
     "attach subscriber": () => cluster.attachSubscriber(),
+    "say kept": () => cluster.say("kept"),
+    "say others": () => cluster.say("o/#"),
+    "complete subscriber": () => cluster.completeSubscriber(),
+    "cut subscriber": () => cluster.cutSubscriber(),
   };
   await actions[done]();
 }

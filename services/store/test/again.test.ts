@@ -1,7 +1,7 @@
 import { STORED_BEFORE } from "@canopy/store";
 import { MemoryDisk } from "@canopy/store/memory";
 import { describe, expect, test } from "vitest";
-import { type Sent, settled } from "./harness.ts";
+import { RecordingPeer, type Sent, settled } from "./harness.ts";
 import { hold, own, owning, StoreProcess } from "./process.ts";
 
 const PUBLISHER = 11;
@@ -311,6 +311,77 @@ describe("batches that are given again", () => {
     await settled();
     expect(next.publisher.codes()).toEqual([0]);
     expect(bodies(disk, next.process)).toBe(1);
+  });
+});
+
+describe("a gateway that is attached again", () => {
+  async function cut() {
+    const disk = new MemoryDisk();
+    const { process, publisher, subscriber } = await opened(disk, 1, 1);
+    for (const gateway of [PUBLISHER, SUBSCRIBER]) process.control.gatewayUp(gateway);
+    process.shards.known(SUBSCRIBER, SUBSCRIBER);
+    subscriber.acknowledges = false;
+    return { disk, process, publisher };
+  }
+
+  test("gets first what was pushed and not acknowledged, of batches that are on their way too", async () => {
+    const { disk, process, publisher } = await cut();
+    const other = otherTopic(process);
+    process.give(PUBLISHER, 1, message("1", { topic: other }));
+    const release = hold(disk);
+    process.give(PUBLISHER, 2, message("2", { topic: other }), message("3"));
+    process.give(PUBLISHER, 3, message("4", { topic: other }));
+    process.shards.unregister(SUBSCRIBER);
+    const next = process.register(SUBSCRIBER);
+    expect(next.payloads()).toEqual(["1", "2"]);
+    expect(publisher.codes()).toEqual([0]);
+    release();
+    await settled();
+    expect(next.payloads()).toEqual(["1", "2", "3", "4"]);
+    expect(publisher.codes()).toEqual([0, 0, 0, 0]);
+  });
+
+  test("gets what matches its former interests until it has said all, each message once", async () => {
+    const { process, publisher } = await cut();
+    process.shards.unregister(SUBSCRIBER);
+    process.give(PUBLISHER, 1, message("1"));
+    await settled();
+    expect(publisher.codes()).toEqual([]);
+    const next = process.register(SUBSCRIBER);
+    process.give(PUBLISHER, 2, message("2"));
+    await process.await(SUBSCRIBER, "#");
+    process.give(PUBLISHER, 3, message("3"));
+    process.shards.known(SUBSCRIBER, SUBSCRIBER);
+    process.give(PUBLISHER, 4, message("4"));
+    await settled();
+    expect(next.payloads()).toEqual(["1", "2", "3", "4"]);
+    expect(publisher.codes()).toEqual([0, 0, 0, 0]);
+  });
+
+  test("gets it also where the next connection breaks as well, and where the publisher's does", async () => {
+    const { disk, process } = await cut();
+    const other = otherTopic(process);
+    process.give(PUBLISHER, 1, message("1", { topic: other }));
+    const release = hold(disk);
+    process.give(PUBLISHER, 2, message("2"));
+    resume(process, 1, 1);
+    process.shards.unregister(SUBSCRIBER);
+    const between = new RecordingPeer(SUBSCRIBER, process.shards);
+    between.acknowledges = false;
+    process.shards.register(SUBSCRIBER, between);
+    expect(between.payloads()).toEqual(["1"]);
+    process.shards.unregister(SUBSCRIBER);
+    const next = process.register(SUBSCRIBER);
+    release();
+    await settled();
+    expect(next.payloads()).toEqual(["1", "2"]);
+    const publisher = process.register(PUBLISHER);
+    resume(process, 1, 1);
+    process.give(PUBLISHER, 1, message("1", { topic: other }));
+    process.give(PUBLISHER, 2, message("2"));
+    await settled();
+    expect(publisher.codes()).toEqual([0, 0]);
+    expect(bodies(disk, process)).toBe(1);
   });
 });
 
