@@ -3,7 +3,7 @@ import type { Missed, Push } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
 
 /** Beyond so many of one shard all are meant. */
-const MAX_TOPICS = 1_000;
+export const MAX_TOPICS = 1_000;
 
 interface OfShard {
   epoch: number;
