@@ -35,6 +35,60 @@ function start(kind: "gateway" | "store" = "store") {
   return { time, control, told, keeper, pass };
 }
 
+/** A clock and timers that are not quite of one mind. */
+function startApart() {
+  const time = new FakeTime({ now: 1_000 });
+  const control = new FakeControl();
+  const told: string[] = [];
+  const apart = { early: 0, jump: 0 };
+  const keeper = new LeaseKeeper({
+    control,
+    clock: { now: () => time.now() + apart.jump, wall: () => time.wall() },
+    timers: { set: (ms, action) => time.set(Math.max(0, ms - apart.early), action) },
+    random: seededRandom(3),
+    ...{ kind: "store", name: "n", address: "", disk: "" },
+    owner: {
+      expired: () => told.push("expired"),
+      renewed: () => told.push("renewed"),
+      ended: () => told.push("ended"),
+      behind: () => told.push("behind"),
+    },
+  });
+  return { time, control, told, keeper, apart };
+}
+
+test("a timer that fires too early does not keep its end, and its renewal, from being told", async () => {
+  const { time, control, told, keeper, apart } = startApart();
+  apart.early = 0.5;
+  await keeper.join();
+  const renewed = Promise.withResolvers<void>();
+  control.answers = [() => renewed.promise];
+  for (let passed = 0; passed < LEASE; passed += 10) {
+    time.advance(10);
+    await settled();
+  }
+  expect(told).toEqual(["expired"]);
+  renewed.resolve();
+  await settled();
+  time.advance(100);
+  await settled();
+  expect(keeper.valid(time.now())).toBe(true);
+  expect(told).toEqual(["expired", "renewed"]);
+  keeper.stop();
+});
+
+test("a process that stood still hears of the end also where a renewal comes before its timer", async () => {
+  const { time, control, told, keeper, apart } = startApart();
+  await keeper.join();
+  time.advance(500);
+  apart.jump = LEASE;
+  control.answers = [];
+  keeper.acknowledge(100);
+  await settled();
+  expect(told).toEqual(["expired", "renewed"]);
+  keeper.stop();
+});
+
 describe("a lease", () => {
   test("counts from when the join, or the renewal, was sent, less a margin", async () => {
     const { time, control, told, keeper, pass } = start();

@@ -122,7 +122,10 @@ export class LeaseKeeper {
       this.#renewing = false;
       this.#told = acknowledged;
       this.#backoff.reset();
-      if (!this.#stopped) this.#extended(sent);
+      if (this.#stopped) return;
+      // A process that stood still may see the answer before its timer.
+      this.#expire();
+      this.#extended(sent);
     } catch (error) {
       this.#renewing = false;
       if (!this.#stopped) this.#failed(error);
@@ -130,20 +133,29 @@ export class LeaseKeeper {
   }
 
   #extended(sent: number): void {
-    const { clock, timers, owner, margin = MARGIN } = this.#options;
+    const { clock, owner, margin = MARGIN } = this.#options;
     const now = clock.now();
     if (this.#lease === 0) {
       this.#validUntil = Number.POSITIVE_INFINITY;
     } else {
       this.#validUntil = Math.max(this.#validUntil, sent + this.#lease * (1 - margin));
       this.#expiry?.cancel();
-      this.#expiry = timers.set(this.#validUntil - now, () => this.#expire());
+      this.#watchExpiry(now);
       this.#renewIn(sent + this.#lease / 3 - now);
     }
     if (this.#told < this.#acknowledged) void this.#renew();
     if (!this.#isExpired || !this.valid(now)) return;
     this.#isExpired = false;
     owner.renewed();
+  }
+
+  /** Timers may fire a little early: then it is looked at again. */
+  #watchExpiry(now: number): void {
+    this.#expiry = this.#options.timers.set(Math.max(1, this.#validUntil - now), () => {
+      const later = this.#options.clock.now();
+      if (this.valid(later)) this.#watchExpiry(later);
+      else this.#expire();
+    });
   }
 
   #failed(error: unknown): void {
