@@ -1,5 +1,5 @@
 /** `bench run`: every scenario with every broker. */
-import { BROKER_NAMES, type BrokerName } from "./brokers/broker.ts";
+import { BROKER_NAMES, type BrokerName, isOurs } from "./brokers/broker.ts";
 import { isInstalled } from "./brokers/index.ts";
 import { choose } from "./choose.ts";
 import type { Options } from "./options.ts";
@@ -25,7 +25,7 @@ export async function compare(
 ): Promise<readonly Result[]> {
   const all: Result[] = [];
   const brokers = BROKER_NAMES.filter(
-    (name) => (options.brokers?.includes(name) ?? true) && isInstalled(name),
+    (name) => (options.brokers?.includes(name) ?? name !== "cluster") && isInstalled(name),
   );
   for (const scenario of choose(scenarios, options.scenarios)) {
     const able = brokers.filter((name) => scenario.without?.includes(name) !== true);
@@ -51,7 +51,7 @@ async function runOnce(
       scenario.run(bench),
     );
   } catch (error) {
-    if (name === "canopy") throw error;
+    if (isOurs(name)) throw error;
     // What another broker cannot do is reported and does not end the run.
     const faults = error instanceof Error ? error.message : String(error);
     return [{ name: scenario.name, title: scenario.name, unit: "msg/s", value: 0, faults }];

@@ -1,7 +1,8 @@
 /** The benchmark's command line: `pnpm bench --help`. */
 import { writeFile } from "node:fs/promises";
-import { BROKER_NAMES } from "./brokers/broker.ts";
+import { BROKER_NAMES, isOurs } from "./brokers/broker.ts";
 import { isInstalled } from "./brokers/index.ts";
+import { clusterTable } from "./cluster-report.ts";
 import { compare } from "./compare.ts";
 import { fairness, fairnessTable } from "./fairness/fairness.ts";
 import { growth, growthTable } from "./growth/growth.ts";
@@ -49,8 +50,9 @@ const commands: Readonly<Record<Options["command"], (options: Options) => Promis
       print(`not installed, so left out: ${missing.join(", ")}\n`);
     }
     const results = await compare(options, (some) => print(detailTable(some)));
-    if (results.some(({ broker }) => broker === "canopy")) print(summaryTable(results));
-    const wrong = results.filter(({ broker, row }) => broker === "canopy" && row.faults !== "");
+    if (options.target === "cluster") print(clusterTable(results));
+    else if (results.some(({ broker }) => broker === "canopy")) print(summaryTable(results));
+    const wrong = results.filter(({ broker, row }) => isOurs(broker) && row.faults !== "");
     return { results, isWrong: wrong.length > 0 };
   },
   fairness: async (options) => {

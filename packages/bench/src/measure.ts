@@ -3,7 +3,7 @@ import type { LoadSpec } from "./generator/commands.ts";
 import type { Counters, LoadResult, Mark } from "./generator/load.ts";
 import type { Generators } from "./generators.ts";
 import { Histogram } from "./histogram.ts";
-import { exactCpuOf, residentOf } from "./proc.ts";
+import { brokerMemory, type CpuByRole, cpuByRole } from "./proc.ts";
 
 /** A load without what follows from where it runs. */
 export type LoadShape = Pick<LoadSpec, "publishers" | "subscribers" | "topics" | "qos"> &
@@ -46,6 +46,8 @@ export interface Measured {
   readonly latency: Latency;
   /** Seconds of the broker's CPU per million deliveries. */
   readonly cpuPerMillion: number;
+  /** The same of its processes by what they are. */
+  readonly cpuByRole: CpuByRole;
   readonly brokerCores: number;
   readonly generatorCores: number;
   /** Bytes, at the end of the window. */
@@ -121,7 +123,7 @@ export async function measureWindow(
   const begin = await mark(bench, "beginWindow");
   await (typeof lasting === "number" ? sleep(lasting) : lasting);
   const end = await mark(bench, "endWindow");
-  return { ...between(begin, end), resident: residentOf(bench.broker.pid) };
+  return { ...between(begin, end), resident: brokerMemory(bench.broker) };
 }
 
 /** Stops publishing, waits for what is on its way, and checks that all of it came. */
@@ -148,7 +150,8 @@ export async function endLoad(
 export interface Moment {
   readonly marks: readonly Mark[];
   readonly time: number;
-  readonly cpu: number;
+  /** Seconds. */
+  readonly cpu: CpuByRole;
 }
 
 export async function mark(
@@ -156,7 +159,7 @@ export async function mark(
   command: "mark" | "beginWindow" | "endWindow",
 ): Promise<Moment> {
   const time = performance.now() / 1000;
-  const cpu = exactCpuOf(broker.pid);
+  const cpu = cpuByRole(broker);
   return { marks: await generators.each(command, () => null), time, cpu };
 }
 
@@ -173,9 +176,15 @@ export function between(begin: Moment, end: Moment): Omit<Rates, "resident"> {
     delivered += (after.counters.delivered - before.counters.delivered) / seconds;
     generatorCores += (after.cpu - before.cpu) / seconds;
   });
-  const brokerCores = (end.cpu - begin.cpu) / (end.time - begin.time);
-  const cpuPerMillion = delivered > 0 ? (brokerCores / delivered) * 1e6 : 0;
-  return { sent, delivered, cpuPerMillion, brokerCores, generatorCores };
+  const seconds = end.time - begin.time;
+  const perMillion = (cores: number): number => (delivered > 0 ? (cores / delivered) * 1e6 : 0);
+  const used = Object.entries(end.cpu).map(([role, cpu]) => {
+    return [role, (cpu - (begin.cpu[role as keyof CpuByRole] ?? 0)) / seconds] as const;
+  });
+  const brokerCores = used.reduce((sum, [, cores]) => sum + cores, 0);
+  const cpuByRole = Object.fromEntries(used.map(([role, cores]) => [role, perMillion(cores)]));
+  const cpuPerMillion = perMillion(brokerCores);
+  return { sent, delivered, cpuPerMillion, cpuByRole, brokerCores, generatorCores };
 }
 
 /** Of all results together. */

@@ -1,17 +1,22 @@
 import { parseArgs } from "node:util";
 import { BROKER_NAMES, type BrokerName } from "./brokers/broker.ts";
-import { type Cores, defaultCores } from "./cores.ts";
+import { type Cores, defaultCores, withOthers } from "./cores.ts";
 
 export class UsageError extends Error {}
 
 const COMMANDS = ["run", "fairness", "growth", "guard"] as const;
 export type Command = (typeof COMMANDS)[number];
 
+/** What stands in the table beside what. */
+const TARGETS = ["standalone", "cluster"] as const;
+export type Target = (typeof TARGETS)[number];
+
 export interface Options {
   readonly command: Command;
   readonly scenarios: readonly string[];
   /** Undefined: the command's own choice. */
   readonly brokers: readonly BrokerName[] | undefined;
+  readonly target: Target;
   readonly warmup: number;
   readonly seconds: number;
   readonly repeat: number;
@@ -38,7 +43,9 @@ Commands
 
 Options (of run, fairness and growth, where nothing else is said)
   --scenario NAME[,NAME]  only these; "list" lists those of the command
-  --brokers NAME[,NAME]   of canopy, mosquitto, aedes; run: all that are installed; growth: one
+  --target NAME           run: standalone (default), beside Mosquitto and aedes; cluster: a cluster with
+                          one gateway, beside the standalone broker
+  --brokers NAME[,NAME]   of canopy, cluster, mosquitto, aedes; run: all that are installed; growth: one
   --seconds S             length of each measurement (4)
   --warmup S              before it (2)
   --repeat N              run, fairness: so many runs, of which the median is shown (3)
@@ -56,8 +63,11 @@ Options (of run, fairness and growth, where nothing else is said)
 const QUICK = { warmup: 0.5, seconds: 1, repeat: 1 };
 const USUAL = { warmup: 2, seconds: 4, repeat: 3 };
 
+const CLUSTER_BROKERS: readonly BrokerName[] = ["canopy", "cluster"];
+
 const flags = {
   scenario: { type: "string", multiple: true },
+  target: { type: "string" },
   brokers: { type: "string" },
   warmup: { type: "string" },
   seconds: { type: "string" },
@@ -79,7 +89,7 @@ const MEASURING = ["scenario", "brokers", "seconds", "warmup", "quick", "json", 
 
 /** Every other option would change nothing, so it is refused. */
 const TAKES: Readonly<Record<Command, readonly Flag[]>> = {
-  run: [...MEASURING, "repeat", "generators"],
+  run: [...MEASURING, "target", "repeat", "generators"],
   fairness: [...MEASURING, "repeat", "max"],
   growth: [...MEASURING, "generators", "max", "svg", "from"],
   guard: ["base", "generators", "json"],
@@ -93,11 +103,14 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   const command = commandOf(positionals);
   refuseOthers(command, Object.keys(values) as Flag[]);
   const usual = values.quick === true ? QUICK : USUAL;
-  const cores = defaultCores();
+  const target = targetOf(values.target);
+  const brokers = brokersOf(command, values.brokers, values.tree);
+  const cores = coresFor(target, brokers);
   return {
     command,
     scenarios: listOf(values.scenario) ?? [],
-    brokers: brokersOf(command, values.brokers, values.tree),
+    brokers: brokers ?? (target === "cluster" ? CLUSTER_BROKERS : undefined),
+    target,
     warmup: positive("warmup", values.warmup) ?? usual.warmup,
     seconds: positive("seconds", values.seconds) ?? usual.seconds,
     repeat: whole("repeat", values.repeat) ?? usual.repeat,
@@ -157,6 +170,9 @@ function brokersOf(
 ): readonly BrokerName[] | undefined {
   if (names === undefined) return undefined;
   const brokers = [...new Set(names.split(",").map(brokerOf))];
+  if (brokers.includes("cluster") && command !== "run") {
+    throw new UsageError(`${command} measures no cluster`);
+  }
   if (command === "growth" && brokers.length > 1) {
     throw new UsageError(`growth is that of one broker, not of ${names}`);
   }
@@ -164,6 +180,19 @@ function brokersOf(
     throw new UsageError(`--tree is a checkout of canopy, which is not among --brokers ${names}`);
   }
   return brokers;
+}
+
+function targetOf(name: string = TARGETS[0]): Target {
+  const known = TARGETS.find((one) => one === name);
+  if (known !== undefined) return known;
+  throw new UsageError(`unknown target: ${name}; there are: ${TARGETS.join(", ")}`);
+}
+
+/** Everything that is in a run with a cluster has the same cores. */
+function coresFor(target: Target, brokers: readonly BrokerName[] | undefined): Cores {
+  const cores = defaultCores();
+  const isCluster = target === "cluster" || brokers?.includes("cluster") === true;
+  return isCluster ? withOthers(cores) : cores;
 }
 
 function brokerOf(name: string): BrokerName {

@@ -18,6 +18,7 @@ export const scenariosOf: Readonly<
 
 const HOW_TO_INSTALL: Readonly<Record<BrokerName, string>> = {
   canopy: "it is this repository",
+  cluster: "it is this repository",
   mosquitto: "apt-get install mosquitto, or https://mosquitto.org/download",
   aedes: "npx pnpm install",
 };

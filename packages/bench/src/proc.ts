@@ -1,6 +1,9 @@
 /** What Linux says of a process in /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
+import type { Broker, BrokerProcess } from "./brokers/broker.ts";
+
+export type CpuByRole = Readonly<Partial<Record<BrokerProcess["role"], number>>>;
 
 /** User and system CPU time in seconds. */
 export interface Cpu {
@@ -54,17 +57,34 @@ export function exactCpuOf(pid: number): number {
   return user + system;
 }
 
+/** {@link exactCpuOf} all its processes. */
+export function brokerCpu({ processes }: Pick<Broker, "processes">): number {
+  return processes.reduce((sum, { pid }) => sum + exactCpuOf(pid), 0);
+}
+
+/** The same by what they are. */
+export function cpuByRole({ processes }: Pick<Broker, "processes">): CpuByRole {
+  const sums: { [role in BrokerProcess["role"]]?: number } = {};
+  for (const { role, pid } of processes) sums[role] = (sums[role] ?? 0) + exactCpuOf(pid);
+  return sums;
+}
+
+/** Bytes, of all its processes. */
+export function brokerMemory({ processes }: Pick<Broker, "processes">): number {
+  return processes.reduce((sum, { pid }) => sum + residentOf(pid), 0);
+}
+
 /** How long a process is watched at a time, and what it may use of that at rest, in ms. */
 const WATCH = 250;
 const REST = 5;
 const MOST_WATCHES = 80;
 
-/** Waits until a process does next to nothing any more, but not for ever. */
-export async function cpuRest(pid: number): Promise<void> {
-  let before = exactCpuOf(pid);
+/** Waits until a broker does next to nothing any more, but not for ever. */
+export async function cpuRest(broker: Pick<Broker, "processes">): Promise<void> {
+  let before = brokerCpu(broker);
   for (let i = 0; i < MOST_WATCHES; i++) {
     await setTimeout(WATCH);
-    const now = exactCpuOf(pid);
+    const now = brokerCpu(broker);
     if ((now - before) * 1000 < REST) return;
     before = now;
   }

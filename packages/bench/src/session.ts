@@ -58,6 +58,7 @@ async function withBroker<T>(
       ...settings,
       folder,
       cores: options.cores.broker,
+      otherCores: options.cores.others,
       ...(options.tree !== undefined && { main: mainIn(options.tree) }),
     });
     try {

@@ -16,7 +16,7 @@ export async function startAedes(options: BrokerOptions): Promise<Broker> {
   const [, port] = await firstMatch(child, /listening on (\d+)/);
   return {
     name: "aedes",
-    pid: child.pid ?? 0,
+    processes: [{ role: "broker", pid: child.pid ?? 0 }],
     host: "127.0.0.1",
     port: Number(port),
     version: 4,

@@ -41,7 +41,7 @@ export async function startCanopy(options: BrokerOptions): Promise<Broker> {
   const address = await firstMatch(child, /"listener":"tcp:\/\/([\d.]+):(\d+)"/);
   return {
     name: "canopy",
-    pid: child.pid ?? 0,
+    processes: [{ role: "broker", pid: child.pid ?? 0 }],
     host: address[1] ?? "",
     port: Number(address[2]),
     version: 5,

@@ -57,7 +57,7 @@ async function launch(options: BrokerOptions, port: number): Promise<Broker> {
   await listens(port, () => child.exitCode === null && child.signalCode === null);
   return {
     name: "mosquitto",
-    pid: child.pid ?? 0,
+    processes: [{ role: "broker", pid: child.pid ?? 0 }],
     host: "127.0.0.1",
     port,
     version: 5,

@@ -1,5 +1,5 @@
 import type { BrokerOptions } from "../brokers/broker.ts";
-import { cpuRest, exactCpuOf } from "../proc.ts";
+import { brokerCpu, cpuRest } from "../proc.ts";
 import type { Figure, Point } from "./series.ts";
 import type { Setting } from "./setting.ts";
 
@@ -104,7 +104,7 @@ const retained: Dimension = {
     const cost = await setting.cost(async () => {
       await setting.publish(before, size, { topic, retain: true, qos: 1 });
       // what it leaves to be done in the background is its cost, not that of the subscriptions
-      await cpuRest(setting.bench.broker.pid);
+      await cpuRest(setting.bench.broker);
     });
     return {
       "PUBLISH with retain": (cost.cpu * MILLION) / (size - before),
@@ -118,10 +118,10 @@ const retained: Dimension = {
 /** Subscribes to `retained/N/+` for some N: what does not match must not cost. */
 async function collectCost(setting: Setting, size: number): Promise<number> {
   const { generators, broker } = setting.bench;
-  const { host, port, version, pid } = broker;
+  const { host, port, version } = broker;
   const groups = Math.floor(size / TOPICS_PER_FILTER);
   const count = Math.min(groups, 100);
-  const before = exactCpuOf(pid);
+  const before = brokerCpu(broker);
   for (let i = 0; i < count; i++) {
     await generators.first.ask("collect", {
       host,
@@ -136,7 +136,7 @@ async function collectCost(setting: Setting, size: number): Promise<number> {
       messages: TOPICS_PER_FILTER,
     });
   }
-  return ((exactCpuOf(pid) - before) * MILLION) / (count * TOPICS_PER_FILTER);
+  return ((brokerCpu(broker) - before) * MILLION) / (count * TOPICS_PER_FILTER);
 }
 
 const queued: Dimension = {

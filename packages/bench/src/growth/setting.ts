@@ -8,7 +8,7 @@ import {
   sleep,
   specOf,
 } from "../measure.ts";
-import { exactCpuOf, residentOf } from "../proc.ts";
+import { brokerCpu, brokerMemory } from "../proc.ts";
 
 /** Seconds until memory is looked at. */
 const REST = 2;
@@ -45,13 +45,13 @@ export class Setting {
   }
 
   async cost(work: () => Promise<unknown>): Promise<Cost> {
-    const { pid } = this.bench.broker;
-    const [cpu, memory] = [exactCpuOf(pid), residentOf(pid)];
+    const { broker } = this.bench;
+    const [cpu, memory] = [brokerCpu(broker), brokerMemory(broker)];
     await work();
-    const used = exactCpuOf(pid) - cpu;
+    const used = brokerCpu(broker) - cpu;
     // What a broker does later, such as collecting garbage, is not counted as CPU.
     await sleep(Math.min(REST, this.bench.seconds));
-    return { cpu: used, memory: residentOf(pid) - memory };
+    return { cpu: used, memory: brokerMemory(broker) - memory };
   }
 
   /** A part of the numbers from `from` to `to` for each generator process. */

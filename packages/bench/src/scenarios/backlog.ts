@@ -8,7 +8,7 @@ import {
   sleep,
   specOf,
 } from "../measure.ts";
-import { exactCpuOf, residentOf } from "../proc.ts";
+import { brokerCpu, brokerMemory } from "../proc.ts";
 import type { Row } from "./row.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -56,7 +56,7 @@ async function publishBacklog(bench: Bench): Promise<Row> {
     cpuPerMillion: (brokerCores / sent) * 1e6,
     brokerCores,
     generatorCores,
-    resident: residentOf(broker.pid),
+    resident: brokerMemory(broker),
     faults: "",
   };
 }
@@ -64,14 +64,14 @@ async function publishBacklog(bench: Bench): Promise<Row> {
 async function drainBacklog(bench: Bench): Promise<Row> {
   const { generators, broker } = bench;
   const start = performance.now();
-  const cpu = exactCpuOf(broker.pid);
+  const cpu = brokerCpu(broker);
   await generators.each("reopenSubscribers", () => null);
   const opening = (performance.now() - start) / 1000;
   const results = await generators.each("drain", () => ({
     idle: bench.drainIdle * 1000,
     most: LONGEST_DRAIN,
   }));
-  const used = exactCpuOf(broker.pid) - cpu;
+  const used = brokerCpu(broker) - cpu;
   const seconds = opening + Math.max(...results.map(({ movedFor }) => movedFor));
   const delivered = results.reduce((sum, { counters }) => sum + counters.delivered, 0);
   return {
@@ -81,7 +81,7 @@ async function drainBacklog(bench: Bench): Promise<Row> {
     value: delivered / seconds,
     cpuPerMillion: (used / delivered) * 1e6,
     brokerCores: used / seconds,
-    resident: residentOf(broker.pid),
+    resident: brokerMemory(broker),
     faults: faultText(faultsOf(results)),
   };
 }

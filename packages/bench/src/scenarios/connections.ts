@@ -1,6 +1,6 @@
 import type { Bench } from "../measure.ts";
 import { sleep } from "../measure.ts";
-import { exactCpuOf, residentOf } from "../proc.ts";
+import { brokerCpu, brokerMemory } from "../proc.ts";
 import type { Row } from "./row.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -39,12 +39,12 @@ async function generatorCpu({ generators }: Bench): Promise<number> {
 
 /** Connects so many at once; closing them is not counted. */
 async function stormRound(bench: Bench, count: number): Promise<Spent> {
-  const { pid } = bench.broker;
-  const before = { generator: await generatorCpu(bench), broker: exactCpuOf(pid) };
+  const { broker } = bench;
+  const before = { generator: await generatorCpu(bench), broker: brokerCpu(broker) };
   const start = performance.now();
   await connect(bench, 0, count);
   const seconds = (performance.now() - start) / 1000;
-  const cpu = exactCpuOf(pid) - before.broker;
+  const cpu = brokerCpu(broker) - before.broker;
   const generator = (await generatorCpu(bench)) - before.generator;
   await bench.generators.each("closeAll", () => null);
   return { seconds, cpu, generatorCpu: generator };
@@ -73,7 +73,7 @@ async function storm(bench: Bench): Promise<readonly Row[]> {
       cpuPerMillion: (cpu / connections) * 1e6,
       brokerCores: cpu / seconds,
       generatorCores: total((round) => round.generatorCpu) / seconds,
-      resident: residentOf(bench.broker.pid),
+      resident: brokerMemory(bench.broker),
       faults: "",
     },
   ];
@@ -88,10 +88,10 @@ async function idle(bench: Bench): Promise<readonly Row[]> {
   const rest = Math.min(REST, bench.seconds);
   await connect(bench, 0, before);
   await sleep(rest);
-  const first = residentOf(broker.pid);
+  const first = brokerMemory(broker);
   await connect(bench, before, more);
   await sleep(rest);
-  const resident = residentOf(broker.pid);
+  const resident = brokerMemory(broker);
   await generators.each("closeAll", () => null);
   return [
     {

@@ -1,5 +1,6 @@
 import type { Latency, Measured } from "../measure.ts";
 import { faultText } from "../measure.ts";
+import type { CpuByRole } from "../proc.ts";
 
 export type Unit = "msg/s" | "conn/s" | "B" | "ms";
 
@@ -12,6 +13,8 @@ export interface Row {
   readonly latency?: Latency;
   /** Seconds of the broker's CPU per million deliveries, or connections. */
   readonly cpuPerMillion?: number;
+  /** The same by kind of process, where there are several. */
+  readonly cpuByRole?: CpuByRole;
   readonly brokerCores?: number;
   readonly generatorCores?: number;
   readonly resident?: number;
@@ -29,11 +32,11 @@ export function throughputRow(name: string, title: string, measured: Measured): 
 
 export function detailsOf(measured: Measured): Pick<
   Row,
-  "latency" | "cpuPerMillion" | "brokerCores" | "generatorCores" | "resident"
+  "latency" | "cpuPerMillion" | "cpuByRole" | "brokerCores" | "generatorCores" | "resident"
 > & {
   readonly faults: string;
 } {
-  const { latency, cpuPerMillion, brokerCores, generatorCores, resident } = measured;
+  const { latency, cpuPerMillion, cpuByRole, brokerCores, generatorCores, resident } = measured;
   const faults = faultText(measured.faults);
-  return { latency, cpuPerMillion, brokerCores, generatorCores, resident, faults };
+  return { latency, cpuPerMillion, cpuByRole, brokerCores, generatorCores, resident, faults };
 }
