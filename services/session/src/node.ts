@@ -7,6 +7,7 @@ import {
   type Random,
   type Timers,
 } from "@canopy/base";
+import { ConfigError } from "@canopy/config";
 import type { Control, Member } from "@canopy/control";
 import {
   createHost,
@@ -141,9 +142,8 @@ export class SessionNode {
     await this.#viewKnown();
     const { shards, groups } = this.control.view;
     if (shards !== this.#options.shards || groups !== this.#options.groups) {
-      throw new Error(
-        `the cluster was created with store.shards ${shards} and session.groups ${groups}: set them so`,
-      );
+      const problem = `the cluster was created with ${shards}, and session.groups=${groups}: set them so`;
+      throw new ConfigError(`store.shards: ${problem}`, "store.shards");
     }
   }
 

@@ -48,7 +48,7 @@ export class Resignation {
 }
 
 /** Of the other voters that answer, the one that is farthest. */
-function successor({ status }: RaftGroup): ReplicaId | undefined {
+export function successor({ status }: RaftGroup): ReplicaId | undefined {
   const { voters } = status.configuration;
   const others = status.members
     .filter(({ id, active }) => active && id !== status.replica && voters.includes(id))

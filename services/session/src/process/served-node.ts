@@ -35,6 +35,7 @@ import type { RouteSink } from "@canopy/session";
 import { AskingAdmin } from "../admin/cluster-admin.ts";
 import { LocalAdmin } from "../admin/node-admin.ts";
 import { SessionNode } from "../node.ts";
+import { handOver } from "./handing-over.ts";
 import { StoreSinks } from "./store-sinks.ts";
 
 /** ms; an election begins 0.5 to 1 s after the leader's last word. */
@@ -103,7 +104,10 @@ export class ServedNode implements Lifecycle {
   }
 
   async stop(): Promise<void> {
+    const { control, groups } = this.node;
+    const { timers, logger } = this.#parts;
     this.#control.close();
+    await handOver([control.raft, ...groups.map(({ raft }) => raft)], timers, logger);
     await this.#stack.stop();
   }
 

@@ -93,6 +93,20 @@ test("all are stopped and started again: they go on where they were", async () =
   expect(await open(nodes)).toEqual(clients.map(() => true));
 });
 
+test("one that is stopped hands over what it leads, and nobody has to find out", async () => {
+  const nodes = await Nodes.started();
+  for (let group = 0; group <= GROUPS; group++) {
+    const leader = await nodes.leader(group);
+    expect(await nodes.of(leader).kill("SIGTERM")).toMatchObject({ code: 0 });
+    const { log } = nodes.of(leader);
+    const handed = log.filter(({ msg }) => msg === "leadership is handed over");
+    expect(handed.map((line) => line["group"])).toContain(group);
+    expect(await nodes.leader(group)).not.toBe(leader);
+    nodes.of(leader).start();
+    await nodes.of(leader).ready();
+  }
+});
+
 test("two of them are enough to start again, and the one that is missing is named", async () => {
   const nodes = await Nodes.started();
   await Promise.all(nodes.names.map((name) => nodes.of(name).kill("SIGKILL")));
