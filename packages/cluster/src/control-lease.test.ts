@@ -46,7 +46,10 @@ function startApart() {
     clock: { now: () => time.now() + apart.jump, wall: () => time.wall() },
     timers: { set: (ms, action) => time.set(Math.max(0, ms - apart.early), action) },
     random: seededRandom(3),
-    ...{ kind: "store", name: "n", address: "", disk: "" },
+    kind: "store",
+    name: "n",
+    address: "",
+    disk: "",
     owner: {
       expired: () => told.push("expired"),
       renewed: () => told.push("renewed"),

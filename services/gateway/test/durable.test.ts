@@ -207,3 +207,25 @@ test("a backlog that has to wait for its share of the time goes on when live tra
   found.push(...client.payloads());
   expect(found).toEqual(all);
 });
+
+test("[MQTT-3.3.4-4] what is read from a queue has the identifiers of all subscriptions that match, also at QoS 0", async () => {
+  const world = await World.start();
+  const publisher = await connect(world, "publisher");
+  const client = await resume(world, "c");
+  const subscribe = (topic: string, qos: 0 | 1, subscriptionIdentifier: number): void => {
+    const subscriptions = [{ topic, qos }];
+    const properties = { subscriptionIdentifier };
+    client.send({ cmd: "subscribe", messageId: client.nextId(), subscriptions, properties });
+  };
+  subscribe("a/+", 1, 7);
+  subscribe("#", 0, 8);
+  subscribe("b/#", 0, 9);
+  await world.settle();
+  client.transport.drop();
+  publisher.publish("a/b", "x", { qos: 1 });
+  await world.settle();
+  await client.resume();
+  await world.settle();
+  const [got] = client.takeAll("publish");
+  expect(got?.properties?.subscriptionIdentifier).toEqual([7, 8]);
+});

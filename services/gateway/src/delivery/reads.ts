@@ -1,5 +1,5 @@
 import type { ReadRequest, ShardReadResult, StoredMessage } from "@canopy/store";
-import type { Topic } from "@canopy/topic";
+import { matchesFilter, type Topic } from "@canopy/topic";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import { BacklogShare } from "./backlog-share.ts";
@@ -150,11 +150,12 @@ export class Reads {
   #take(item: Asked, result: ShardReadResult): void {
     const { client, reader, subs } = item;
     const { messages } = result;
+    const others = messages.length === 0 ? [] : client.subscriptions.identifiedWithoutQueue();
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] as StoredMessage;
       if (reader.passes(message.offset)) continue;
       const target = targetOf(subs, message.queues);
-      if (target === undefined || !this.#deliver(client, reader, target, message)) {
+      if (target === undefined || !this.#deliver(reader, target, message, others)) {
         reader.moveTo(message.offset);
       }
     }
@@ -167,7 +168,13 @@ export class Reads {
   }
 
   /** False if the message needs no delivery: it has expired, or is the client's own. */
-  #deliver(client: Client, reader: Reader, target: Target, message: StoredMessage): boolean {
+  #deliver(
+    reader: Reader,
+    target: Target,
+    message: StoredMessage,
+    others: readonly Sub[],
+  ): boolean {
+    const { client } = target;
     const { bytes, start, end, offset } = message;
     if (!this.#gateway.beginStored(bytes, start, end, reader.shard, offset)) return false;
     const { record } = this.#gateway.writer;
@@ -179,7 +186,8 @@ export class Reads {
     if (topic === undefined) return false;
     const qos = record.qos < target.qos ? record.qos : target.qos;
     const retain = record.retain && target.retainAsPublished;
-    client.outbox.byReader(reader, target.sub, target.idBytes, topic, qos, retain, offset);
+    const ids = withIdsOf(others, topic, target.idBytes);
+    client.outbox.byReader(reader, target.sub, ids, topic, qos, retain, offset);
     return true;
   }
 
@@ -236,6 +244,18 @@ function targetOf(subs: readonly Sub[], queues: readonly number[]): Target | und
   }
   const found = queues.map((queue) => subs[queue] as Sub).filter((sub) => sub.active);
   return found.length === 0 ? undefined : mergeSubs(found);
+}
+
+/** The identifiers of all that match [MQTT-3.3.4-4], also of those at QoS 0. */
+function withIdsOf(
+  others: readonly Sub[],
+  topic: Topic,
+  ids: Buffer | undefined,
+): Buffer | undefined {
+  if (others.length === 0) return ids;
+  const matching = others.filter((sub) => matchesFilter(sub.plainFilter, topic.name));
+  const all = [ids, ...matching.map(({ idBytes }) => idBytes)].filter((one) => one !== undefined);
+  return all.length < 2 ? all[0] : Buffer.concat(all);
 }
 
 function toRequest({ reader, room, subs }: Asked, bytes: number): ReadRequest {

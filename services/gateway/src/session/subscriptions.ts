@@ -69,6 +69,16 @@ export class Subscriptions {
     return this.#subs.has(filter);
   }
 
+  /** Those that have an identifier and no queue, from which it would come with what is read. */
+  identifiedWithoutQueue(): Sub[] {
+    const found: Sub[] = [];
+    for (const sub of this.#subs.values()) {
+      const { shared, queued, dropped, draining, idBytes } = sub;
+      if (!shared && !queued && !dropped && !draining && idBytes !== undefined) found.push(sub);
+    }
+    return found;
+  }
+
   /** Those that are not shared and match this topic name. */
   matching(topic: string): Sub[] {
     const found: Sub[] = [];
