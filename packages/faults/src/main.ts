@@ -1,4 +1,5 @@
 /** The fault suite's command line: `pnpm faults -- --help`. */
+import { hunt } from "./defects/hunt.ts";
 import { faults } from "./faults/index.ts";
 import { help, type Options, readOptions, UsageError } from "./options.ts";
 import { run } from "./run.ts";
@@ -13,6 +14,7 @@ async function main(): Promise<boolean> {
   const options = readOptions(process.argv.slice(2));
   if (options === "help") print(help);
   else if (options === "list") for (const { name } of faults) print(name);
+  else if (options.defects) return hunt({ ...options, only: options.faults, print });
   else return tried(options);
   return true;
 }

@@ -10,6 +10,8 @@ export interface Options {
   readonly faults: readonly string[];
   /** By how much the limits of the issue are multiplied, for machines that are busy. */
   readonly slack: number;
+  /** Not the product as it is, but with one deliberate bug after the other. */
+  readonly defects: boolean;
 }
 
 export const help = `pnpm faults -- [options]
@@ -19,6 +21,7 @@ export const help = `pnpm faults -- [options]
   --seed N                      repeats the choices of a run, as far as processes can
   --fault NAME                  only faults with this in their name; may be repeated
   --slack N                     how many times the limits a recovery may take (2)
+  --defects                     each deliberate bug until it is caught; --fault NAME: only such
   --list                        says which faults there are
 `;
 
@@ -33,10 +36,11 @@ export function readOptions(args: readonly string[]): Options | "help" | "list" 
   }
   return {
     target,
-    minutes: number("minutes", minutes, 5),
+    minutes: number("minutes", minutes, values.defects ? 2 : 5),
     seed: number("seed", seed, Date.now() % 1_000_000_007),
     faults: fault,
     slack: number("slack", slack, 2),
+    defects: values.defects ?? false,
   };
 }
 
@@ -50,6 +54,7 @@ function parse(args: readonly string[]) {
         seed: { type: "string" },
         fault: { type: "string", multiple: true },
         slack: { type: "string" },
+        defects: { type: "boolean" },
         list: { type: "boolean" },
         help: { type: "boolean" },
       },

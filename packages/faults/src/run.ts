@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import type { Fault } from "./faults/fault.ts";
 import { faults } from "./faults/index.ts";
 import { lineOf, slowIn, tableOf, textOf } from "./report.ts";
@@ -13,6 +14,8 @@ export interface RunOptions {
   /** How many times its limit a recovery may take. */
   readonly slack: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** How long it is waited for what is due, ms. */
+  readonly patience?: number;
   readonly print: (text: string) => void;
 }
 
@@ -22,14 +25,11 @@ export interface Result {
   readonly wrong: readonly string[];
 }
 
-/** How many of the last lines of the processes are shown. */
-const SHOWN = 40;
-
 /** Starts a target and goes through faults, until something is wrong or the time is over. */
 export async function run(options: RunOptions): Promise<Result> {
   const { seed, minutes, print, slack } = options;
   const target = await starters[options.target](options.env);
-  const suite = new Suite(target, seed);
+  const suite = new Suite(target, seed, options.patience);
   const rounds: Round[] = [];
   try {
     const chosen = faults.filter((fault) => suite.suits(fault) && options.isChosen(fault));
@@ -43,8 +43,9 @@ export async function run(options: RunOptions): Promise<Result> {
       print(lineOf(round));
       if (round.problems.size === 0) continue;
       const file = suite.history.write(`${target.name}-${seed}`);
-      const said = target.output().slice(-SHOWN).join("\n");
-      const where = `--seed ${seed}; the history: ${file}; what the processes said last:\n${said}`;
+      const log = file.replace(/jsonl$/, "log");
+      writeFileSync(log, `${target.output().join("\n")}\n`);
+      const where = `--seed ${seed}; the history: ${file}; what the processes said: ${log}`;
       return { rounds, wrong: [textOf(round.problems), where] };
     }
     await suite.close();

@@ -37,12 +37,14 @@ export class Suite {
   readonly #workload: Workload;
   readonly #probes: Probes;
   readonly #context: FaultContext;
+  readonly #patience: number;
   #late: readonly string[] = [];
 
-  constructor(target: Target, seed: number) {
+  constructor(target: Target, seed: number, patience: number = PATIENCE) {
     const { history } = this;
     const random = seededRandom(seed);
     this.target = target;
+    this.#patience = patience;
     const controls = new Controls(target, history);
     this.#controls = controls;
     const gateways = controls.gateways.bind(controls);
@@ -92,8 +94,8 @@ export class Suite {
 
   /** Waits for what is due; what is wrong in the end is wrong. */
   async #settle(failed: readonly string[]): Promise<Map<string, string[]>> {
-    const late = await this.#workload.finish(PATIENCE);
-    const end = this.history.now + PATIENCE;
+    const late = await this.#workload.finish(this.#patience);
+    const end = this.history.now + this.#patience;
     const soon = this.history.now + SOON;
     let found = problems(this.history.events);
     while (found.size + this.#workload.waitsFor.length > 0 && this.history.now < end) {

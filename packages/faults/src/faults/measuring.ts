@@ -41,8 +41,8 @@ export const judges = {
     { what: "publishing", time: publishing },
     { what: "connecting", time: connecting },
   ],
-  session: ({ publishing, connecting }: Stalls, lease: number): Measure[] => [
-    { what: "connecting", time: connecting, limit: LEADER + lease },
+  session: ({ publishing, connecting }: Stalls): Measure[] => [
+    { what: "connecting", time: connecting, limit: LEADER },
     { what: "publishing", time: publishing },
   ],
   store: ({ publishing, connecting }: Stalls, _lease: number, back: Stalls): Measure[] => [

@@ -8,7 +8,7 @@ const SHARDS = 16;
 const GROUPS = 4;
 const LEASE = 3000;
 /** How many of the last lines are kept. */
-const KEPT = 1000;
+const KEPT = 5000;
 
 /** Two gateways, three session nodes and two store processes on this machine. */
 export async function startLocalCluster(

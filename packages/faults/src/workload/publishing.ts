@@ -12,7 +12,7 @@ export interface PublisherOptions {
 /** PUBLISHes in flight per topic. */
 const IN_FLIGHT = 2;
 /** The longest rest between two on a topic, ms. */
-const REST = 400;
+const REST = 600;
 
 /** Publishes on its topics; what is refused, or lost with a transient session, is not sent again. */
 export class Publisher implements Part {
