@@ -3,11 +3,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { systemTimers, type Timers } from "@canopy/base";
 import { Child, tempDir, testScope, waitFor } from "@canopy/testkit";
-import { Client, credentials } from "@grpc/grpc-js";
-import { service as health } from "grpc-health-check";
 import { describe, expect, test } from "vitest";
 import { channelCredentials, type RpcTls } from "../src/tls.ts";
 import { Echo } from "./echo.ts";
+import { healthOf, plain } from "./health.ts";
 import { channelTo, echo, nodeTls, pem, serve } from "./setup.ts";
 
 const { say } = Echo.method;
@@ -89,32 +88,11 @@ describe("TLS", () => {
   });
 });
 
-/** A client that shares no code with ours. */
-function plain(address: string): Client {
-  const client = new Client(address, credentials.createInsecure());
-  testScope().defer(() => client.close());
-  return client;
-}
-
 describe("beside the services", () => {
   test("grpc.health.v1 says which serve", async () => {
     const server = await serve();
-    const { path, requestSerialize, responseDeserialize } = health["Check"] as never as {
-      path: string;
-      requestSerialize: (value: object) => Buffer;
-      responseDeserialize: (bytes: Buffer) => { status: string };
-    };
     const client = plain(server.address);
-    const check = (service: string): Promise<string> =>
-      new Promise((resolve, reject) => {
-        client.makeUnaryRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
-          { service },
-          (error, value) => (error ? reject(error) : resolve(value?.status ?? "")),
-        );
-      });
+    const check = (service: string): Promise<string> => healthOf(client, service);
     expect(await check("")).toBe("SERVING");
     expect(await check(Echo.typeName)).toBe("SERVING");
     server.setServing(Echo, false);

@@ -1,8 +1,10 @@
 /** Three session nodes as processes: they start, are killed, and come back. */
 import type { ClusterSessions } from "@canopy/cluster";
+import { ControlService, QueriesService, SessionsService } from "@canopy/rpc";
 import { EXPIRY_NEVER, groupOf } from "@canopy/session";
 import { waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
+import { healthOf, plain } from "../../../../packages/rpc/test/health.ts";
 import { GROUPS, Nodes } from "./nodes.ts";
 
 /** ms; about 1 s on an idle machine. */
@@ -54,8 +56,13 @@ test("they start in any order: who is early waits, and says for whom", async () 
     const { msg } = await nodes.of(name).says("waiting for those that create the cluster");
     expect(msg).toContain(`n2 (${nodes.address("n2")})`);
   }
+  const one = plain(nodes.address("n1"));
+  const services = [ControlService, SessionsService, QueriesService];
+  for (const { typeName } of services) expect(await healthOf(one, typeName)).toBe("NOT_SERVING");
+  expect(await healthOf(one, "")).toBe("SERVING");
   nodes.of("n2").start();
   await nodes.ready();
+  for (const { typeName } of services) expect(await healthOf(one, typeName)).toBe("SERVING");
   expect(await nodes.of("n1").ready()).toMatchObject({ name: "n1", address: nodes.address("n1") });
   const view = await nodes.view();
   const wanted = nodes.names.map((name) => ({ name, address: nodes.address(name) }));

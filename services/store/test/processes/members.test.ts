@@ -1,6 +1,8 @@
 /** Store processes as members of a cluster: they join, are killed, stand still, and come back. */
+import { ShardsService } from "@canopy/rpc";
 import { waitFor } from "@canopy/testkit";
 import { expect, test } from "vitest";
+import { healthOf, plain } from "../../../../packages/rpc/test/health.ts";
 import { SHARDS, Stores } from "./stores.ts";
 import { Witness } from "./witness.ts";
 
@@ -99,8 +101,12 @@ test("without a leader its lease runs out, and is renewed when there is one", as
   await stores.owns(incarnation, SHARDS);
   await Promise.all(["n1", "n2"].map((name) => nodes.of(name).kill()));
   await process.says("the lease has run out");
+  const { address } = await stores.member("s1");
+  const one = plain(address);
+  await waitFor(async () => (await healthOf(one, ShardsService.typeName)) === "NOT_SERVING");
   for (const name of ["n1", "n2"]) nodes.of(name).start();
   await process.says("the lease is renewed");
+  await waitFor(async () => (await healthOf(one, ShardsService.typeName)) === "SERVING");
   expect(stores.view.member(incarnation)).toMatchObject({ name: "s1" });
   expect(stores.owned(incarnation)).toBe(SHARDS);
 });
