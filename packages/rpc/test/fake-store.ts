@@ -1,5 +1,4 @@
 /** A store process that does what the test says, and gateways' links to it. */
-import { createServer, type Server, Socket } from "node:net";
 import { silentLogger } from "@canopy/base";
 import {
   type Dispatch,
@@ -305,58 +304,4 @@ export function messages(count: number, shard: number, qos: 0 | 1 | 2 = 1, bytes
 /** One of shard 0. */
 export function message(qos: 0 | 1 | 2, bytes = 1): Said {
   return { topic: ofShard(0), qos, payload: "x".repeat(bytes) };
-}
-
-/** A way to a server that can be cut, or go silent. */
-export class Proxy {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #isSilent = false;
-  address = "";
-
-  constructor(to: string) {
-    const [host = "", port = ""] = to.split(":");
-    this.#server = createServer((near) => {
-      const far = new Socket();
-      far.connect(Number(port), host);
-      for (const [from, into] of [
-        [near, far],
-        [far, near],
-      ] as const) {
-        this.#sockets.add(from);
-        from.on("data", (bytes) => {
-          if (!this.#isSilent) into.write(bytes);
-        });
-        from.on("error", () => {});
-        from.on("close", () => {
-          this.#sockets.delete(from);
-          into.destroy();
-        });
-      }
-    });
-  }
-
-  async start(): Promise<this> {
-    testScope().defer(() => this.stop());
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") throw new Error("no port");
-    this.address = `127.0.0.1:${bound.port}`;
-    return this;
-  }
-
-  /** All connections break. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Nothing that is said arrives. */
-  silence(): void {
-    this.#isSilent = true;
-  }
-
-  async stop(): Promise<void> {
-    this.cut();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
 }

@@ -1,6 +1,6 @@
 /** Links of gateways to a store process, over real sockets. */
 import { type Shards, StoreError, type StoreErrorCode } from "@canopy/store";
-import { waitFor } from "@canopy/testkit";
+import { TcpProxy, waitFor } from "@canopy/testkit";
 import { describe, expect, test } from "vitest";
 import { LinkOpeningSchema } from "../src/gen/canopy/store/v1/shards_pb.ts";
 import { encodeMessage, type RpcStream, ShardsService } from "../src/index.ts";
@@ -14,7 +14,6 @@ import {
   linkTo,
   message,
   messages,
-  Proxy,
   portOf,
   STORE,
   serveStore,
@@ -147,7 +146,7 @@ describe("the end of a link", () => {
     const store = new FakeStore();
     store.stuck.add(0);
     const server = await serveStore(store);
-    const proxy = await new Proxy(server.address).start();
+    const proxy = await new TcpProxy(server.address).start();
     const linked = await linkTo(proxy.address);
     const gateway = await gatewayOn(store, linked, ONE);
     const { shards } = gateway;
@@ -187,7 +186,7 @@ describe("the end of a link", () => {
     const keepalive = { time: 50, timeout: 50 };
     const store = new FakeStore();
     const server = await serveStore(store, { keepalive });
-    const proxy = await new Proxy(server.address).start();
+    const proxy = await new TcpProxy(server.address).start();
     const linked = await linkTo(proxy.address, {}, { keepalive });
     await gatewayOn(store, linked, ONE);
     proxy.silence();

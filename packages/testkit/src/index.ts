@@ -30,6 +30,7 @@ export {
 } from "./raw-client.ts";
 export { Scope, testScope } from "./scope.ts";
 export { SmallDisk } from "./small-disk.ts";
+export { TcpProxy } from "./tcp-proxy.ts";
 export { tempDir } from "./temp-dir.ts";
 export type { Address, Transport } from "./transport.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";
