@@ -17,7 +17,8 @@ function judge(cluster: ModelCluster): string[] {
     }
   }
   for (const sent of all) found.push(...judgeOne(cluster, sent, logged[sent.shard] ?? []));
-  for (const gateway of cluster.gateways) found.push(...judgeReceiver(gateway, all));
+  const stored = new Set(logged.flat());
+  for (const gateway of cluster.gateways) found.push(...judgeReceiver(gateway, all, stored));
   return found;
 }
 
@@ -34,7 +35,11 @@ function judgeOne(cluster: ModelCluster, sent: Sent, logged: readonly number[]):
   return receipt ? [`${id} of QoS 2 was refused and is stored`] : [];
 }
 
-function judgeReceiver({ received, incarnation }: ModelGateway, all: readonly Sent[]): string[] {
+function judgeReceiver(
+  { received, incarnation }: ModelGateway,
+  all: readonly Sent[],
+  stored: ReadonlySet<number>,
+): string[] {
   const found: string[] = [];
   for (const [shard, ids] of received.entries()) {
     if (ids === undefined) continue;
@@ -46,8 +51,10 @@ function judgeReceiver({ received, incarnation }: ModelGateway, all: readonly Se
     }
   }
   const got = new Set(received.flat());
-  for (const { id, qos, answer } of all) {
-    if (qos > 0 && answer === 0 && !got.has(id)) found.push(`${incarnation} never got ${id}`);
+  for (const { id, qos, answer, receipt } of all) {
+    // Its receipt answers for it, whoever asks.
+    const isSafe = qos > 0 && (answer === 0 || (receipt && stored.has(id)));
+    if (isSafe && !got.has(id)) found.push(`${incarnation} never got ${id}`);
   }
   return found;
 }

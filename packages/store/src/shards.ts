@@ -38,7 +38,11 @@ export interface PublishBatch {
   readonly records: Records;
   /** Per message: incarnation of the durable session that sent it at QoS 2, else 0. */
   readonly receiptSessions: readonly number[];
-  /** Per message: its packet identifier where a receipt is wanted. */
+  /**
+   * Per message: its packet identifier where a receipt is wanted. 0 where there is a session: the message
+   * was withdrawn, and is in a batch that is given again only to be pushed if that was stored, as its
+   * receipt may have answered for it; what is answered to it does not matter.
+   */
   readonly receiptKeys: readonly number[];
 }
 
@@ -272,7 +276,8 @@ export interface Shards {
   /**
    * Nobody waits for this message any more, and it must not be given to another owner, since its
    * session goes elsewhere. Its answer comes nevertheless: the owner's, or an error as soon as the owner
-   * that may have it owns the shard no more. Absent where batches are never given again.
+   * that may have it owns the shard no more. One that may be stored then is given to the next owner to be
+   * pushed if it is; see {@link PublishBatch.receiptKeys}. Absent where batches are never given again.
    */
   withdraw?(batch: PublishBatch, index: number): void;
   /** Pushes and dispatches up to this number are with the sessions that they are for. */

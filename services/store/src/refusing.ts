@@ -5,9 +5,9 @@ import type { Given } from "./entry.ts";
 import type { Origin } from "./link.ts";
 import type { Match } from "./match.ts";
 import type { Pusher } from "./push.ts";
-import { QUOTA_EXCEEDED } from "./reason.ts";
+import { QUOTA_EXCEEDED, UNSPECIFIED_ERROR } from "./reason.ts";
 import { flagsOf } from "./record.ts";
-import { isTakenOut, qosAt } from "./sent.ts";
+import { isLeftOut, isTakenOut, qosAt } from "./sent.ts";
 import type { Subscribers } from "./subscribers.ts";
 
 /** The same answer to everything that has to be answered. */
@@ -18,6 +18,15 @@ function answerAll(origin: Origin, batch: PublishBatch, reasonCode: number, epoc
     origin.answered(batch, i, reasonCode, epoch);
   }
   if (!origin.closed) origin.released(batch);
+}
+
+/** To messages that were withdrawn, of a batch that is not stored: any answer ends them. */
+export function answerLeft({ origin, batch }: Given, epoch: number): void {
+  const { records } = batch;
+  for (let i = 0; i < records.count && !origin.closed; i++) {
+    if (!isLeftOut(batch, i) || isTakenOut(records, i)) continue;
+    origin.answered(batch, i, UNSPECIFIED_ERROR, epoch);
+  }
 }
 
 /** Why nothing was done with a batch, and what who never gives one again hears instead. */

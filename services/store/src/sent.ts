@@ -1,4 +1,4 @@
-import { type Records, STORED_BEFORE } from "@canopy/store";
+import { type PublishBatch, type Records, STORED_BEFORE } from "@canopy/store";
 import { AGAIN, type Entry, PASSES, REPEATED, STORED } from "./entry.ts";
 import type { GatewayLink } from "./link.ts";
 import type { Match } from "./match.ts";
@@ -43,6 +43,13 @@ export function qosAt(records: Records, index: number): number {
 /** It was taken out of a batch that is given again. */
 export function isTakenOut({ starts, ends }: Records, index: number): boolean {
   return starts[index] === ends[index];
+}
+
+/** It is not to be stored: it was taken out, or is only pushed again where its batch was stored. */
+export function isLeftOut(batch: PublishBatch, index: number): boolean {
+  const { records, receiptSessions, receiptKeys } = batch;
+  if (isTakenOut(records, index)) return true;
+  return receiptKeys[index] === 0 && (receiptSessions[index] ?? 0) !== 0;
 }
 
 /**

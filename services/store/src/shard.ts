@@ -1,3 +1,4 @@
+/* oxlint-disable max-lines -- what becomes of a batch from publish() to its answer is in one place */
 import type { Clock, Logger, Timers } from "@canopy/base";
 import { type NotTaken, type PublishBatch, type Records, type Store } from "@canopy/store";
 import type { Topic } from "@canopy/topic";
@@ -16,10 +17,19 @@ import { ShardQueues } from "./queues.ts";
 import { QUOTA_EXCEEDED, UNSPECIFIED_ERROR } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { flagsOf, isRetained, qosOf } from "./record.ts";
-import { decline, refuseAll } from "./refusing.ts";
+import { answerLeft, decline, refuseAll } from "./refusing.ts";
 import { RetainedChanges } from "./retention.ts";
 import { Sender, senderName } from "./sender.ts";
-import { dispatch, dispatchEntry, isSent, isTakenOut, type Late, offsetOf, qosAt } from "./sent.ts";
+import {
+  dispatch,
+  dispatchEntry,
+  isLeftOut,
+  isSent,
+  isTakenOut,
+  type Late,
+  offsetOf,
+  qosAt,
+} from "./sent.ts";
 import { type SettlingParts, settleDraft } from "./settling.ts";
 import { SideWrites } from "./side-writes.ts";
 import type { Subscribers } from "./subscribers.ts";
@@ -232,8 +242,10 @@ export class Shard {
       }
       sender.next++;
       if (sender.isRepeated(batch.seq)) this.#takeAgain(origin, batch, sender);
-      else if (this.#hasRoomFor(batch.records)) this.#take(origin, batch, sender);
-      else this.#refuseAll({ origin, batch, sender });
+      else if (this.#hasRoomFor(batch.records)) {
+        answerLeft({ origin, batch, sender }, this.owner.epoch);
+        this.#take(origin, batch, sender);
+      } else this.#refuseAll({ origin, batch, sender });
     }
   }
 
@@ -267,7 +279,7 @@ export class Shard {
     let groups = false;
     let answers = false;
     for (let i = 0; i < count; i++) {
-      if (sender !== undefined && isTakenOut(records, i)) continue;
+      if (sender !== undefined && isLeftOut(batch, i)) continue;
       const match = subscribers.match(topics[i] as Topic, latest);
       const flags = flagsOf(bytes, starts[i] as number);
       if (
@@ -365,7 +377,7 @@ export class Shard {
     let nextWaiting = 0;
     let nextRefused = 0;
     for (let i = 0; i < records.count; i++) {
-      if (isTakenOut(records, i)) continue;
+      if (isLeftOut(batch, i)) continue;
       if (waits !== undefined && waits[nextWaiting] === i) {
         nextWaiting++;
         continue;

@@ -314,6 +314,39 @@ describe("batches that are given again", () => {
   });
 });
 
+describe("a message at QoS 2 that was withdrawn", () => {
+  const receipt = [7, 1] as const;
+  const left = [7, 0] as const;
+
+  test("is pushed where it was stored, before what was given behind it, and answered", async () => {
+    const disk = new MemoryDisk();
+    const first = await opened(disk, 1, 1);
+    first.process.give(PUBLISHER, 1, message("1", { qos: 2, receipt }));
+    first.process.shards.unregister(PUBLISHER);
+    first.process.shards.unregister(SUBSCRIBER);
+    await settled();
+    const next = await opened(disk, 2, 1, ["a"], [7]);
+    next.process.give(PUBLISHER, 1, message("1", { qos: 2, receipt: left }));
+    next.process.give(PUBLISHER, 2, message("1", { qos: 2, receipt }), message("2"));
+    await settled();
+    expect(next.subscriber.payloads()).toEqual(["1", "2"]);
+    expect(next.publisher.codes()).toEqual([0x80, 0, 0]);
+    expect(bodies(disk, next.process)).toBe(2);
+  });
+
+  test("is neither stored nor pushed where it was not", async () => {
+    const disk = new MemoryDisk();
+    const { process, publisher, subscriber } = await opened(disk, 1, 1, ["a"], [7]);
+    process.give(PUBLISHER, 1, message("1", { qos: 2, receipt: left }), message("2"));
+    process.give(PUBLISHER, 2, message("3", { qos: 2, receipt: left }));
+    await settled();
+    expect(subscriber.payloads()).toEqual(["2"]);
+    expect(publisher.trace).toContain("answer 0 0x80");
+    expect(publisher.back).toHaveLength(2);
+    expect(bodies(disk, process)).toBe(1);
+  });
+});
+
 describe("a gateway that is attached again", () => {
   async function cut() {
     const disk = new MemoryDisk();

@@ -10,6 +10,11 @@ const UNACKNOWLEDGED = 1;
 const OPEN = 2;
 /** … and nobody waits for that. */
 const WITHDRAWN = 3;
+/**
+ * It was withdrawn and has its answer, but may be stored, and its client may be told so by the receipt: the
+ * next owner is given it once more, to be pushed where it is stored.
+ */
+const LEFT = 4;
 
 /** A store process that is given one shard's batches under one epoch. */
 export interface Run {
@@ -26,6 +31,8 @@ export class Kept {
   batch: PublishBatch | undefined;
   /** Messages of QoS ≥ 1 without an answer. */
   open = 0;
+  /** Messages that an owner is still to be given, beside these. */
+  left = 0;
   /** How often it was given to a store process. */
   givings = 0;
   /** Store processes that may use its buffers. */
@@ -57,7 +64,8 @@ export class Kept {
   }
 
   isOpen(index: number): boolean {
-    return (this.#states[index] as number) >= OPEN;
+    const state = this.#states[index];
+    return state === OPEN || state === WITHDRAWN;
   }
 
   isWithdrawn(index: number): boolean {
@@ -68,10 +76,25 @@ export class Kept {
     if (this.isOpen(index)) this.#states[index] = WITHDRAWN;
   }
 
+  isLeft(index: number): boolean {
+    return this.#states[index] === LEFT;
+  }
+
   /** The message has its answer. */
   close(index: number): void {
+    if (this.isLeft(index)) this.left--;
+    else this.open--;
     this.#states[index] = OVER;
-    this.open--;
+  }
+
+  /** The gateway has an answer to what it has withdrawn. */
+  leave(index: number): void {
+    const { batch } = this;
+    const mayBeStored = this.givings > 0 && batch !== undefined && isReceipted(batch, index);
+    this.close(index);
+    if (!mayBeStored) return;
+    this.#states[index] = LEFT;
+    this.left++;
   }
 
   /** What can't be given now never will be; returns how many messages that are. */
@@ -91,6 +114,12 @@ export class Kept {
   isProtected(index: number, givings: number): boolean {
     if (givings === 0 || this.batch === undefined || this.isWithdrawn(index)) return false;
     return isReceipted(this.batch, index);
+  }
+
+  /** Those of the batch, without those of messages that are only left. */
+  receiptKeys(): readonly number[] {
+    const keys = this.batch?.receiptKeys ?? [];
+    return this.left === 0 ? keys : keys.map((key, i) => (this.isLeft(i) ? 0 : key));
   }
 
   /** For a store process: the whole, or what is still without an answer. */
@@ -125,7 +154,7 @@ export class Given implements PublishBatch {
     this.seq = kept.seq;
     this.records = kept.toGive();
     this.receiptSessions = kept.batch?.receiptSessions ?? [];
-    this.receiptKeys = kept.batch?.receiptKeys ?? [];
+    this.receiptKeys = kept.receiptKeys();
     kept.givings++;
     kept.holders++;
     kept.lastRun = run;

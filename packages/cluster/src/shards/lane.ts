@@ -74,7 +74,7 @@ export class Lane {
     if (kept?.batch !== batch || !kept.isOpen(index)) return;
     kept.withdraw(index);
     if (this.#mayHave(kept)) return;
-    this.#answer(kept, index, UNSPECIFIED_ERROR, this.#parts.place().epoch);
+    this.#answerAll(kept, UNSPECIFIED_ERROR, (i) => i === index);
     this.#trim();
   }
 
@@ -125,7 +125,9 @@ export class Lane {
   answered(given: Given, index: number, reasonCode: number, epoch: number): void {
     const { kept, run } = given;
     // what was given before will be answered again, and better: by who owns the shard now
-    if (run !== this.#run || epoch < run.epoch || !kept.isOpen(index)) return;
+    if (run !== this.#run || epoch < run.epoch) return;
+    if (kept.isLeft(index)) this.#close(kept, index);
+    if (!kept.isOpen(index)) return;
     if (reasonCode >= UNSPECIFIED_ERROR && kept.isProtected(index, kept.givings - 1)) {
       this.#run = undefined;
       return;
@@ -228,8 +230,23 @@ export class Lane {
   #answerAll(kept: Kept, reasonCode: number, isMeant: (index: number) => boolean): void {
     const { epoch } = this.#parts.place();
     for (let i = 0; i < kept.count && kept.open > 0; i++) {
-      if (kept.isOpen(i) && isMeant(i)) this.#answer(kept, i, reasonCode, epoch);
+      if (!kept.isOpen(i) || !isMeant(i)) continue;
+      if (kept.isWithdrawn(i)) this.#leave(kept, i, reasonCode, epoch);
+      else this.#answer(kept, i, reasonCode, epoch);
     }
+  }
+
+  #leave(kept: Kept, index: number, reasonCode: number, epoch: number): void {
+    const batch = kept.batch as PublishBatch;
+    kept.leave(index);
+    this.#parts.peer.answered(batch, index, reasonCode, epoch);
+    this.#settle(kept);
+  }
+
+  #close(kept: Kept, index: number): void {
+    kept.close(index);
+    this.#settle(kept);
+    this.#trim();
   }
 
   #answer(kept: Kept, index: number, reasonCode: number, epoch: number): void {
@@ -248,7 +265,7 @@ export class Lane {
   /** Gives the batch back once nobody needs it. */
   #settle(kept: Kept): void {
     const { batch } = kept;
-    if (batch === undefined || kept.open > 0 || kept.holders > 0) return;
+    if (batch === undefined || kept.open + kept.left > 0 || kept.holders > 0) return;
     // it is this run's to give, QoS 0 alone perhaps
     if (this.#run !== undefined && kept.seq >= this.#toGive) return;
     kept.batch = undefined;
@@ -260,7 +277,7 @@ export class Lane {
   #trim(): void {
     for (;;) {
       const first = this.#kept.peek();
-      if (first === undefined || first.open > 0) return;
+      if (first === undefined || first.open + first.left > 0) return;
       if (this.#run !== undefined && first.seq >= this.#toGive) return;
       this.#kept.shift();
     }

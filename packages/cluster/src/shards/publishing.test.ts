@@ -196,12 +196,28 @@ describe("without an owner that can be reached", () => {
 describe("a message that is withdrawn", () => {
   test("is given to no other owner, and answered when the one that may have it has gone", () => {
     const world = new World([1, 2]);
-    const batch = world.publish(0, { 1: 2, 2: 1 }, true);
+    const batch = world.publish(0, { 1: 1, 2: 1 });
     world.shards.withdraw(batch, 0);
     expect(world.news()).toEqual([]);
     world.place(0, 2, 2);
     expect(world.news()).toEqual(["1 of 1: 0x80"]);
     expect(world.store(2).news()).toContain("batch 0/1: 2");
+  });
+
+  test("… and, with a receipt, given to the next one without it, until that has answered", () => {
+    const world = new World([1, 2]);
+    const batch = world.publish(0, { 1: 2, 2: 1 }, true);
+    world.shards.withdraw(batch, 0);
+    world.place(0, 2, 2);
+    const two = world.store(2);
+    const given = two.batch(1);
+    expect(given.receiptSessions[0]).not.toBe(0);
+    expect(given.receiptKeys[0]).toBe(0);
+    two.peer.answered(given, 1, OK, 2);
+    two.peer.answered(given, 0, 0x80, 2);
+    two.peer.released(given);
+    world.disconnect(1);
+    expect(world.news()).toEqual(["1 of 1: 0x80", "2 of 1: 0x0", "released 1"]);
   });
 
   test("is answered by its owner if that lives", () => {
@@ -222,7 +238,7 @@ describe("a message that is withdrawn", () => {
 
   test("is waited for no longer than any other, where its owner can't be reached", () => {
     const world = new World([1, 1]);
-    const batch = world.publish(0, { 1: 2 }, true);
+    const batch = world.publish(0, { 1: 1 });
     world.shards.withdraw(batch, 0);
     world.disconnect(1);
     world.time.advance(5_250);

@@ -32,4 +32,6 @@ export interface Message {
   readonly id: number;
   readonly qos: number;
   readonly receipt: boolean;
+  /** It was withdrawn: it is not stored, but pushed where it is. */
+  readonly isLeft: boolean;
 }

@@ -33,12 +33,14 @@ export function qosAt({ bytes, starts }: Records, index: number): number {
   return bytes[(starts[index] as number) + 1] as number;
 }
 
-export function messagesOf({ records, receiptSessions }: PublishBatch): Message[] {
+export function messagesOf({ records, receiptSessions, receiptKeys }: PublishBatch): Message[] {
   const found: Message[] = [];
   for (let index = 0; index < records.count; index++) {
     if (records.starts[index] === records.ends[index]) continue;
     const id = idAt(records, index);
-    found.push({ index, id, qos: qosAt(records, index), receipt: receiptSessions[index] !== 0 });
+    const receipt = receiptSessions[index] !== 0;
+    const isLeft = receipt && receiptKeys[index] === 0;
+    found.push({ index, id, qos: qosAt(records, index), receipt, isLeft });
   }
   return found;
 }

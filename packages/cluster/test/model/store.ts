@@ -255,7 +255,8 @@ export class ModelStore {
     if (wasStored === undefined) return this.#handBack(owned, sender, "not-owner");
     entry.isStored = true;
     const offset = wasStored ? STORED_BEFORE : owned.epoch * OFFSETS_PER_EPOCH + 1;
-    entry.waitsFor = this.#push(owned.epoch, batch, entry.messages, offset, entry.links);
+    const pushed = wasStored ? entry.messages : entry.messages.filter(({ isLeft }) => !isLeft);
+    entry.waitsFor = this.#push(owned.epoch, batch, pushed, offset, entry.links);
     this.#answer(entry);
   }
 
@@ -293,7 +294,9 @@ export class ModelStore {
     const disk = this.#disks[batch.shard] as Disk;
     if (disk.epoch !== epoch) return undefined;
     if (batch.seq <= (disk.seqs.get(batch.gateway) ?? 0)) return true;
-    const news = messages.filter(({ id, receipt }) => !receipt || !disk.receipts.has(id));
+    const news = messages.filter(
+      ({ id, receipt, isLeft }) => !isLeft && (!receipt || !disk.receipts.has(id)),
+    );
     disk.append(epoch, batch.gateway, batch.seq, news);
     return false;
   }
