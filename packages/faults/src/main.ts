@@ -5,6 +5,7 @@ import { help, type Options, readOptions, UsageError } from "./options.ts";
 import { run } from "./run.ts";
 
 const EXIT_USAGE = 2;
+const EXIT_STOPPED = 130;
 
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -27,6 +28,11 @@ async function tried(options: Options): Promise<boolean> {
   const { wrong } = await run({ ...options, isChosen, print });
   for (const text of wrong) print(text);
   return wrong.length === 0;
+}
+
+// Its processes do not outlive it: see where they are started.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => process.exit(EXIT_STOPPED));
 }
 
 main().then(
