@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { allowAll, authentication } from "@canopy/auth";
 import {
@@ -10,7 +11,7 @@ import {
 } from "@canopy/base";
 import type { Config } from "@canopy/config";
 import { connectionSettings, Gateway, gatewayLimits } from "@canopy/gateway";
-import { type Process, prepareDataFolder } from "@canopy/main";
+import { DataFolderError, type Process, prepareDataFolder } from "@canopy/main";
 import { aloneTransport } from "@canopy/raft";
 import { SessionNode } from "@canopy/session-service";
 import type { Store } from "@canopy/store";
@@ -39,12 +40,30 @@ export function compose(config: Config, logger: Logger, version: string): Proces
       const fixed = { "store.shards": config.store.shards };
       const disk = await prepareDataFolder(data, { role: "standalone", fixed });
       const store = await openStore(config, logger);
+      await requireLog(config, store);
       stack.add({ start: async () => {}, stop: () => store.close() });
       gateway = assemble(config, { logger, version, disk, store, stack, onFailed });
       await stack.start();
     },
     stop: () => stack.stop(),
   };
+}
+
+/** Of the data folder. */
+const RAFT = "raft";
+
+/** The log says who had which shard last: nothing can be stored behind what is there without it. */
+async function requireLog({ data, store: { shards } }: Config, store: Store): Promise<void> {
+  const folder = join(data, RAFT);
+  const files = await readdir(folder).catch(() => []);
+  if (files.length > 0) return;
+  for (let shard = 0; shard < shards; shard++) {
+    if ((await store.epoch(shard)) === 0) continue;
+    throw new DataFolderError(
+      `${folder} is missing or empty, though the messages that belong to it are there: bring it back, or ` +
+        "use another data folder",
+    );
+  }
 }
 
 /** The only node, and the only voter of its groups. */
@@ -141,7 +160,7 @@ function sessionNode(
     founders: [NODE],
     shards: store.shards,
     groups: 1,
-    directory: join(data, "raft"),
+    directory: join(data, RAFT),
     durability: store.durability,
     snapshotEvery: session.snapshotEvery,
     // Nobody is behind.

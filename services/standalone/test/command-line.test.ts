@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -108,6 +108,14 @@ describe("what is wrong is said in one line, with exit code 2", () => {
     await expectRefusal(run(args), /store\.shards=2/);
   });
 
+  test("a log of the sessions that is gone", async () => {
+    const broker = await startBroker();
+    await broker.stop();
+    await rm(join(broker.data, "raft"), { recursive: true });
+    const child = run(["--data", broker.data, ...anywhere]);
+    await expectRefusal(child, /raft is missing or empty, though the messages/);
+  });
+
   test("a log of the sessions with a command of a later version", async () => {
     const broker = await startBroker();
     await broker.stop();
@@ -131,7 +139,7 @@ describe("what is wrong is said in one line, with exit code 2", () => {
       run(["--data", data, ...anywhere]),
       /before the first release.*another folder/,
     );
-    await writeFile(join(data, "canopy.json"), '{"format":5,"shards":4}');
+    await writeFile(join(data, "canopy.json"), '{"format":6,"shards":4}');
     await expectRefusal(run(["--data", data, ...anywhere]), /use a newer version/);
     await writeFile(join(data, "canopy.json"), "{");
     await expectRefusal(run(["--data", data, ...anywhere]), /is damaged/);
