@@ -82,6 +82,7 @@ export const openedEmpty: Opened = {
   cursors: [],
   done: [],
   unfinished: [],
+  receiptShards: [],
 };
 
 export function progressOf(incarnation: number, drained: readonly string[] = []): Progress {

@@ -103,14 +103,20 @@ export const opened: fc.Arbitrary<Opened> = fc.record({
   cursors: numbers,
   done,
   unfinished: list(unfinished),
+  receiptShards: list(uint32),
 });
 
-export const releaseRequest: fc.Arbitrary<ReleaseRequest> = fc.record({
+const releaseFields = {
   ...progressFields,
   will: fc.constantFrom<ReleaseRequest["will"]>("drop", "publish"),
   expiry: optional(uint32),
   unfinished: list(unfinished),
-});
+};
+
+export const releaseRequest: fc.Arbitrary<ReleaseRequest> = fc.oneof(
+  fc.record(releaseFields),
+  fc.record({ ...releaseFields, receiptShards: list(uint32) }),
+);
 
 export const newSubscription: fc.Arbitrary<NewSubscription> = fc.record({
   ...options,

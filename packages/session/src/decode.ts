@@ -113,6 +113,7 @@ function readRelease(r: ByteReader): ReleaseRequest {
     will: flags & 1 ? "publish" : "drop",
     expiry,
     unfinished: readList(r, readUnfinished),
+    ...(flags & 4 && { receiptShards: readVector(r) }),
   };
 }
 
@@ -147,11 +148,13 @@ function readUnsubscribe(r: ByteReader): UnsubscribeRequest {
 }
 
 function readDeliveries(r: ByteReader): DeliveryChanges {
-  return {
+  const changes = {
     ...readKey(r),
     completed: readVector(r),
     received: readVector(r),
     assigned: readList(r, readUnfinished),
     retainedAfter: readRetained(r),
   };
+  const receiptShards = readVector(r);
+  return receiptShards.length === 0 ? changes : { ...changes, receiptShards };
 }

@@ -16,10 +16,21 @@ export function deliveries(tables: Tables, batch: readonly DeliveryChanges[]): n
     for (const packetId of changes.received) receive(session, packetId);
     for (const entry of changes.assigned) assign(tables, session, entry);
     moveRetained(tables, session, changes.retainedAfter);
+    addReceiptShards(session, changes.receiptShards ?? []);
     if (session.unfinished?.size === 0) session.unfinished = undefined;
     count++;
   }
   return count;
+}
+
+function addReceiptShards(session: Session, shards: readonly number[]): void {
+  if (shards.length === 0) return;
+  setReceiptShards(session, [...(session.receiptShards ?? []), ...shards]);
+}
+
+export function setReceiptShards(session: Session, shards: readonly number[]): void {
+  const sorted = [...new Set(shards)].sort((a, b) => a - b);
+  session.receiptShards = sorted.length === 0 ? undefined : sorted;
 }
 
 /** The identifier is free and the offset finished in one step: neither is ever seen alone. */

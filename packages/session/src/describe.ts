@@ -33,6 +33,7 @@ export function opened(session: Session, sessionPresent: boolean): Opened {
     cursors: session.cursors,
     done: session.done === undefined ? NONE : doneRanges(session.done),
     unfinished: session.unfinished === undefined ? NONE : [...session.unfinished.values()],
+    receiptShards: session.receiptShards ?? NONE,
   };
 }
 

@@ -16,10 +16,10 @@ import type {
 /**
  * Raised when the meaning of the bytes changes; a decoder refuses newer ones.
  *
- * 3: gateways come with their incarnations, and an open has its gateway's number for it. Nothing
- * earlier is read: it was before the first release.
+ * 4: sessions know in which shards they have receipts. Nothing earlier is read: it was before the first
+ * release.
  */
-export const COMMAND_VERSION = 3;
+export const COMMAND_VERSION = 4;
 
 /** On disk: numbers are never given a new meaning. */
 export const TYPE_CODES: Readonly<Record<CommandType, number>> = {
@@ -127,10 +127,16 @@ function writeOpen(w: ByteWriter, request: OpenRequest): void {
 }
 
 function writeRelease(w: ByteWriter, request: ReleaseRequest): void {
-  w.u8((request.will === "publish" ? 1 : 0) | (request.expiry === undefined ? 0 : 2));
+  const { receiptShards } = request;
+  w.u8(
+    (request.will === "publish" ? 1 : 0) |
+      (request.expiry === undefined ? 0 : 2) |
+      (receiptShards === undefined ? 0 : 4),
+  );
   if (request.expiry !== undefined) w.varint(request.expiry);
   writeProgress(w, [request]);
   writeList(w, request.unfinished, writeUnfinished);
+  if (receiptShards !== undefined) writeVector(w, receiptShards);
 }
 
 function writeSubscribe(w: ByteWriter, request: SubscribeRequest): void {
@@ -157,4 +163,5 @@ function writeDeliveries(w: ByteWriter, changes: DeliveryChanges): void {
   writeList(w, changes.received, writeNumber);
   writeList(w, changes.assigned, writeUnfinished);
   writeRetained(w, changes.retainedAfter);
+  writeVector(w, changes.receiptShards ?? []);
 }

@@ -1,5 +1,6 @@
 /** How a connection's hold on a session, its will and the session itself end. */
 import type { SessionKey } from "./commands.ts";
+import { setReceiptShards } from "./deliver.ts";
 import { dropFinished } from "./done.ts";
 import { EXPIRY_NEVER, type ReleaseRequest, type Unfinished } from "./port.ts";
 import { applyProgress } from "./progress.ts";
@@ -14,6 +15,7 @@ export function release(tables: Tables, request: ReleaseRequest): boolean {
   tables.change(session);
   applyProgress(tables, session, request);
   session.unfinished = releasedUnfinished(session, request.unfinished);
+  if (request.receiptShards !== undefined) setReceiptShards(session, request.receiptShards);
   // [MQTT-3.14.4-3] A normal DISCONNECT drops the will.
   if (request.will === "drop") session.will = undefined;
   // 0 → more is a protocol error that the gateway has refused; here it would make a session

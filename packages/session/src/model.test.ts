@@ -70,7 +70,8 @@ function seen(details: SessionDetails) {
 
 function expected(session: ModelSession) {
   const { disconnectedAt: _at, ...rest } = session;
-  return { ...rest, will: session.will?.record[0], done: [...session.done].sort() };
+  const receiptShards = [...session.receiptShards].sort((a, b) => a - b);
+  return { ...rest, will: session.will?.record[0], done: [...session.done].sort(), receiptShards };
 }
 
 function expand(ranges: readonly number[]): number[] {

@@ -13,6 +13,7 @@ describe("open", () => {
       cursors: [0, 0, 0, 0],
       done: [],
       unfinished: [],
+      receiptShards: [],
     });
     expect(g.state.counts()).toEqual({
       sessions: 1,

@@ -116,6 +116,8 @@ export interface Opened {
   readonly done: readonly DoneRanges[];
   /** In the order in which they were sent [MQTT-4.6.0-1]. */
   readonly unfinished: readonly Unfinished[];
+  /** Shards in which it may have receipts of messages that it has published at QoS 2, ascending. */
+  readonly receiptShards: readonly number[];
 }
 
 /** How far a connected session has come since it was last told. */
@@ -144,6 +146,8 @@ export interface ReleaseRequest extends Progress {
    * named nevertheless only says where it is in the order.
    */
   readonly unfinished: readonly Unfinished[];
+  /** Those in which it has receipts now; absent: as it was. */
+  readonly receiptShards?: readonly number[];
 }
 
 export interface NewSubscription extends SubscriptionOptions {
@@ -187,6 +191,11 @@ export interface DeliveryChanges {
   readonly assigned: readonly Unfinished[];
   /** How far the retained values have come with these. */
   readonly retainedAfter: readonly RetainedProgress[];
+  /**
+   * Shards in which it has receipts from now on: known here before the first PUBREC of such a message
+   * leaves, so that who comes next finds what PUBREL is about.
+   */
+  readonly receiptShards?: readonly number[];
 }
 
 export type SessionErrorCode =

@@ -185,3 +185,20 @@ describe("retained values", () => {
     expect(after(g, opened)).toBeUndefined();
   });
 });
+
+test("shards with receipts are known from before the first acknowledgement, and exactly after a release", () => {
+  const g = new Group();
+  const opened = g.open();
+  g.deliver(opened, { receiptShards: [2] });
+  g.deliver(opened, { receiptShards: [0, 2] });
+  expect(g.details(opened).receiptShards).toEqual([0, 2]);
+  g.members(g.state.version + 1, { gatewaysGone: [g.gateway] });
+  g.apply({ type: "gateway-down", gateway: g.gateway, sessions: [opened.incarnation] });
+  const again = g.open({ gateway: g.up() });
+  expect(again.receiptShards).toEqual([0, 2]);
+  g.release(again, { receiptShards: [2] });
+  const last = g.open({ gateway: g.up() });
+  expect(last.receiptShards).toEqual([2]);
+  g.release(last, { receiptShards: [] });
+  expect(g.open({ gateway: g.up() }).receiptShards).toEqual([]);
+});

@@ -9,6 +9,7 @@ import {
   HAS_CURSORS,
   HAS_DEADLINES,
   HAS_DONE,
+  HAS_RECEIPTS,
   HAS_RETAINED,
   HAS_RETAINED_AFTER,
   HAS_UNFINISHED,
@@ -97,6 +98,7 @@ export class SnapshotReader {
     for (let left = r.varint(); left > 0; left--) this.#readSubscription(r, tables, session);
     if (flags & HAS_DONE) session.done = readDone(r);
     if (flags & HAS_UNFINISHED) readDeliveries(r, tables, session);
+    if (flags & HAS_RECEIPTS) session.receiptShards = readVector(r);
     tables.insert(session);
   }
 

@@ -130,6 +130,8 @@ export class Session {
   done: Map<number, RangeSet> | undefined = undefined;
   /** By packet identifier, in the order sent. Never empty. */
   unfinished: Map<number, Unfinished> | undefined = undefined;
+  /** Shards in which it may have receipts, ascending. Undefined where there are none: most sessions. */
+  receiptShards: Vector | undefined = undefined;
   /** The last snapshot that has it. */
   snapshot = 0;
 

@@ -20,7 +20,7 @@ import type { Tables } from "./tables.ts";
  * 3: gateways and stores as the control log says. Nothing earlier is read: it was before the first
  * release.
  */
-export const SNAPSHOT_VERSION = 3;
+export const SNAPSHOT_VERSION = 4;
 
 export const HEADER_CHUNK = 1;
 export const SESSIONS_CHUNK = 2;
@@ -36,6 +36,7 @@ export const HAS_DONE = 8;
 export const HAS_UNFINISHED = 16;
 export const IS_DURABLE = 32;
 export const HAS_CURSORS = 64;
+export const HAS_RECEIPTS = 128;
 
 /** What a subscription has, in its first byte. */
 export const IS_QUEUED = 1;
@@ -206,6 +207,7 @@ export class Snapshot implements IterableIterator<Uint8Array> {
       w.varint(s.unfinished.size);
       for (const entry of s.unfinished.values()) writeUnfinished(w, entry);
     }
+    if (s.receiptShards !== undefined) writeVector(w, s.receiptShards);
   }
 
   #writeSubscription(held: HeldSubscription): void {
@@ -291,7 +293,8 @@ function flagsOf(s: Session, zeros: Vector): number {
     (s.done === undefined ? 0 : HAS_DONE) |
     (s.unfinished === undefined ? 0 : HAS_UNFINISHED) |
     (s.durable ? IS_DURABLE : 0) |
-    (s.cursors === zeros ? 0 : HAS_CURSORS)
+    (s.cursors === zeros ? 0 : HAS_CURSORS) |
+    (s.receiptShards === undefined ? 0 : HAS_RECEIPTS)
   );
 }
 

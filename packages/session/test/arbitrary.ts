@@ -72,7 +72,7 @@ const subscriptionArbitrary: fc.Arbitrary<NewSubscription> = fc.record({
   sendRetained: fc.boolean(),
 });
 
-const deliveriesArbitrary: fc.Arbitrary<DeliveryChanges> = fc.record({
+const plainDeliveries: fc.Arbitrary<DeliveryChanges> = fc.record({
   incarnation: NUMBER,
   epoch: NUMBER,
   completed: fc.array(NUMBER, { maxLength: 4 }),
@@ -80,6 +80,19 @@ const deliveriesArbitrary: fc.Arbitrary<DeliveryChanges> = fc.record({
   assigned: fc.array(unfinishedArbitrary, { maxLength: 4 }),
   retainedAfter,
 });
+const deliveriesArbitrary: fc.Arbitrary<DeliveryChanges> = fc.oneof(
+  plainDeliveries,
+  fc
+    .tuple(plainDeliveries, fc.array(NUMBER, { minLength: 1, maxLength: 4 }))
+    .map(([changes, receiptShards]) => ({ ...changes, receiptShards })),
+);
+
+const releaseFields = {
+  ...progressFields,
+  will: fc.constantFrom<"drop" | "publish">("drop", "publish"),
+  expiry: fc.option(fc.nat(2 ** 32 - 1), { nil: undefined }),
+  unfinished: fc.array(unfinishedArbitrary, { maxLength: 4 }),
+};
 
 const keys = fc.array(fc.record({ incarnation: NUMBER, epoch: NUMBER }), { maxLength: 4 });
 const numbers = fc.array(NUMBER, { maxLength: 5 });
@@ -105,12 +118,10 @@ export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: constant("release"),
     at,
-    request: fc.record({
-      ...progressFields,
-      will: fc.constantFrom<"drop" | "publish">("drop", "publish"),
-      expiry: fc.option(fc.nat(2 ** 32 - 1), { nil: undefined }),
-      unfinished: fc.array(unfinishedArbitrary, { maxLength: 4 }),
-    }),
+    request: fc.oneof(
+      fc.record(releaseFields),
+      fc.record({ ...releaseFields, receiptShards: fc.array(NUMBER, { maxLength: 4 }) }),
+    ),
   }),
   fc.record({
     type: constant("subscribe"),

@@ -157,14 +157,13 @@ export class Group {
       received?: number[];
       assigned?: Unfinished[];
       retainedAfter?: RetainedProgress[];
+      receiptShards?: number[];
     },
   ): number {
     const { incarnation, epoch } = opened;
-    const { completed = [], received = [], assigned = [], retainedAfter = [] } = changes;
-    return this.apply({
-      type: "deliveries",
-      batch: [{ incarnation, epoch, completed, received, assigned, retainedAfter }],
-    });
+    const nothing = { completed: [], received: [], assigned: [], retainedAfter: [] };
+    const batch = [{ incarnation, epoch, ...nothing, ...changes }];
+    return this.apply({ type: "deliveries", batch });
   }
 
   expire(...sessions: Opened[]): number {

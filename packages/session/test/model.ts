@@ -35,6 +35,7 @@ export interface ModelSession {
   cursors: number[];
   done: Set<string>;
   unfinished: Unfinished[];
+  receiptShards: Set<number>;
   subscriptions: ModelSubscription[];
 }
 
@@ -168,6 +169,7 @@ export class Model {
         cursors: Array.from({ length: SHARDS }, () => 0),
         done: new Set(),
         unfinished: [],
+        receiptShards: new Set(),
         subscriptions: [],
       };
       this.sessions.push(session);
@@ -201,6 +203,7 @@ export class Model {
       else if (entry.qos === 1 && !entry.queue.startsWith("$share/")) known.push(entry);
     }
     session.unfinished = known;
+    if (request.receiptShards) session.receiptShards = new Set(request.receiptShards);
     if (request.will === "drop") session.will = undefined;
     if (request.expiry !== undefined && session.expiry !== 0) session.expiry = request.expiry;
     this.#disconnect(session);
@@ -314,6 +317,7 @@ export class Model {
         session.unfinished.push(entry);
       }
       this.#retainedAfter(session, changes.retainedAfter);
+      for (const shard of changes.receiptShards ?? []) session.receiptShards.add(shard);
     }
   }
 }

@@ -138,6 +138,7 @@ export class Script {
         will: this.#of(["drop", "publish"]),
         expiry: this.#of([undefined, undefined, 0, 30]),
         unfinished: this.#unfinished(),
+        ...(this.#below(2) === 0 && { receiptShards: this.#shards() }),
       },
     };
   }
@@ -188,9 +189,17 @@ export class Script {
           received: this.#some(ids, 2),
           assigned: this.#unfinished(),
           retainedAfter: this.#retainedAfter(),
+          receiptShards: this.#shards(),
         },
       ],
     };
+  }
+
+  #shards(): number[] {
+    return this.#some(
+      Array.from({ length: SHARDS }, (_, shard) => shard),
+      2,
+    );
   }
 
   #retainedAfter(): RetainedProgress[] {

@@ -71,6 +71,8 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
   outstanding = 0;
   /** Shard of each QoS 2 PUBLISH that has a receipt, by packet identifier. */
   readonly receiptShards: LazyMap<number, number> = new LazyMap();
+  /** Shards that the session state has for them; undefined while the session is not restored. */
+  committedReceiptShards: readonly number[] | undefined = undefined;
   /** Filters whose draining has ended. */
   readonly drainedFilters: string[] = [];
   /** In this turn's list of outputs to flush. */
@@ -335,10 +337,7 @@ export class Client implements TransportHandler, Effects<Sub>, Peer {
 
   forget(packetId: number): void {
     const shard = this.receiptShards.get(packetId);
-    if (shard === undefined) {
-      this.connection.forgotten(packetId);
-      return;
-    }
+    if (shard === undefined) return this.connection.forgotten(packetId);
     this.gateway.shards.forget(shard, this.incarnation, packetId).then(
       () => {
         this.receiptShards.delete(packetId);

@@ -122,6 +122,14 @@ export class Publisher {
     const slot = batch.slots[index] as number;
     if (slot === -1) return;
     const client = batch.clients[index] as Client;
+    const isReceipted = batch.receiptSessions[index] !== 0 && reasonCode < REASON.unspecifiedError;
+    if (isReceipted && client.committedReceiptShards?.includes(batch.shard) !== true) {
+      // who goes on with the session has to find the receipt, before the client can rely on it
+      this.#gateway.deliveries.receipted(client, batch.shard, () => {
+        this.settle(client, slot, reasonCode);
+      });
+      return;
+    }
     if (this.#gateway.backpressure.holds(batch, index, client, slot, reasonCode)) return;
     this.settle(client, slot, reasonCode);
   }

@@ -73,7 +73,7 @@ export function fromOpen(message: OpenRequestMessage): OpenRequest {
 }
 
 export function toOpened(opened: Opened): MessageInitShape<typeof OpenResponseSchema> {
-  const { sessionPresent, subscriptions, cursors, done, unfinished } = opened;
+  const { sessionPresent, subscriptions, cursors, done, unfinished, receiptShards } = opened;
   return {
     session: toKey(opened),
     sessionPresent,
@@ -81,11 +81,13 @@ export function toOpened(opened: Opened): MessageInitShape<typeof OpenResponseSc
     cursors: toBigints(cursors),
     done: done.map(toDone),
     unfinished: unfinished.map(toUnfinished),
+    receiptShards: [...receiptShards],
   };
 }
 
 export function fromOpened(message: OpenResponse): Opened {
-  const { session, sessionPresent, subscriptions, cursors, done, unfinished } = message;
+  const { session, sessionPresent, subscriptions, cursors, done, unfinished, receiptShards } =
+    message;
   return {
     ...fromKey(session),
     sessionPresent,
@@ -93,6 +95,7 @@ export function fromOpened(message: OpenResponse): Opened {
     cursors: toNumbers(cursors),
     done: done.map(fromDone),
     unfinished: unfinished.map(fromUnfinished),
+    receiptShards,
   };
 }
 
@@ -120,23 +123,25 @@ export function toRelease(
   group: number,
   request: ReleaseRequest,
 ): MessageInitShape<typeof ReleaseRequestSchema> {
-  const { will, expiry, unfinished } = request;
+  const { will, expiry, unfinished, receiptShards } = request;
   return {
     group,
     progress: toProgress(request),
     will: WILL_ACTIONS[will],
     expiry,
     unfinished: unfinished.map(toUnfinished),
+    receipts: receiptShards && { shards: [...receiptShards] },
   };
 }
 
 export function fromRelease(message: ReleaseRequestMessage): ReleaseRequest {
-  const { progress, will, expiry, unfinished } = message;
+  const { progress, will, expiry, unfinished, receipts } = message;
   return {
     ...fromProgress(progress),
     will: nameOf(WILL_ACTIONS, will, "end of a will"),
     expiry,
     unfinished: unfinished.map(fromUnfinished),
+    ...(receipts && { receiptShards: receipts.shards }),
   };
 }
 

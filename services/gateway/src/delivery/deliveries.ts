@@ -1,4 +1,5 @@
 import { LazyMap } from "@canopy/base";
+import { REASON } from "@canopy/codec";
 import { DELIVERY } from "@canopy/connection";
 import {
   type DeliveryChanges,
@@ -19,6 +20,13 @@ interface Changes {
   readonly completed: number[];
   readonly received: SubDelivery[];
   readonly assigned: Prepared[];
+  readonly receipted: Receipted[];
+}
+
+/** A message that has a receipt, and how it is answered when its shard is known to have some. */
+interface Receipted {
+  readonly shard: number;
+  readonly answer: () => void;
 }
 
 /** What one session group is to commit. */
@@ -30,7 +38,7 @@ interface Group {
 /**
  * Deliveries of durable sessions at QoS 2, and of retained values: packet identifiers, PUBREC and PUBCOMP
  * are committed to the session state, all of a group that came in a turn by one command, before what
- * follows from them leaves.
+ * follows from them leaves. So is in which shards they have receipts of what they publish.
  */
 export class Deliveries {
   readonly #gateway: Gateway;
@@ -51,6 +59,11 @@ export class Deliveries {
 
   completed(client: Client, packetId: number): void {
     this.#of(client).completed.push(packetId);
+  }
+
+  /** `answer` is called when the session state says that there may be receipts in this shard. */
+  receipted(client: Client, shard: number, answer: () => void): void {
+    this.#of(client).receipted.push({ shard, answer });
   }
 
   /** Settles when everything noted for this client has been committed. */
@@ -87,6 +100,7 @@ export class Deliveries {
       (error: unknown) => {
         if (error instanceof SessionError && error.code === "closed") {
           group.committing = [];
+          for (const change of changes) giveUp(change);
           for (const resolve of this.#settled.splice(0)) resolve();
           this.#flush(group);
           return;
@@ -97,7 +111,11 @@ export class Deliveries {
     );
   }
 
-  #committed({ client, received, assigned }: Changes): void {
+  #committed({ client, received, assigned, receipted }: Changes): void {
+    const known = client.committedReceiptShards ?? [];
+    const shards = new Set([...known, ...receipted.map(({ shard }) => shard)]);
+    if (shards.size > known.length) client.committedReceiptShards = [...shards];
+    for (const { answer } of receipted) answer();
     // also where they can't be sent any more: they come behind all that was sent [MQTT-4.6.0-1]
     for (const { delivery } of assigned) client.connection.window.sentLate(delivery);
     for (const { stream, delivery, topic } of assigned) {
@@ -119,7 +137,7 @@ export class Deliveries {
     const group = this.#groupOf(client);
     let changes = group.changes.get(client);
     if (changes === undefined) {
-      changes = { client, completed: [], received: [], assigned: [] };
+      changes = { client, completed: [], received: [], assigned: [], receipted: [] };
       group.changes.set(client, changes);
       this.#gateway.schedule();
     }
@@ -137,6 +155,13 @@ export class Deliveries {
   }
 }
 
+/** Nothing is kept any more: whoever waits for a PUBREC gets none. */
+function giveUp({ client, receipted }: Changes): void {
+  if (receipted.length === 0) return;
+  client.connection.fail(REASON.serverUnavailable, "sessions can't be kept now");
+  for (const { answer } of receipted) answer();
+}
+
 /** How the session state keeps a delivery. */
 export function toUnfinished(delivery: SubDelivery): Unfinished {
   const { packetId, qos, shard, offset, retainedTopic, source, state } = delivery;
@@ -151,7 +176,9 @@ export function toUnfinished(delivery: SubDelivery): Unfinished {
   };
 }
 
-function toCommand({ client, completed, received, assigned }: Changes): DeliveryChanges {
+function toCommand(changes: Changes): DeliveryChanges {
+  const { client, completed, received, assigned, receipted } = changes;
+  const shards = new Set(receipted.map(({ shard }) => shard));
   return {
     incarnation: client.incarnation,
     epoch: client.epoch,
@@ -159,6 +186,7 @@ function toCommand({ client, completed, received, assigned }: Changes): Delivery
     received: received.map((delivery) => delivery.packetId),
     assigned: assigned.map(({ delivery }) => ({ ...toUnfinished(delivery), received: false })),
     retainedAfter: placesOf(assigned),
+    ...(shards.size > 0 && { receiptShards: [...shards] }),
   };
 }
 

@@ -36,6 +36,7 @@ async function open(gateway: Gateway, client: Client, request: OpenSession): Pro
   }
   gateway.clientOpened(client);
   if (opened.sessionPresent) await restore(gateway, client, opened);
+  client.committedReceiptShards = opened.receiptShards;
   if (client.ended) return;
   client.connection.opened({ sessionPresent: opened.sessionPresent });
 }
@@ -53,7 +54,10 @@ async function ask(gateway: Gateway, client: Client, asked: OpenRequest): Promis
 
 async function restore(gateway: Gateway, client: Client, opened: Opened): Promise<void> {
   client.subscriptions.restore(opened);
-  const receipts = await gateway.shards.receipts(opened.incarnation);
+  const { incarnation, receiptShards } = opened;
+  // no other shard has any: one that nobody owns now holds up only those that have
+  if (receiptShards.length === 0) return;
+  const receipts = await gateway.shards.receipts(incarnation, receiptShards);
   const ids: number[] = [];
   for (const { shard, key } of receipts) {
     if (key >= WILL_KEY) continue;

@@ -70,6 +70,9 @@ async function release(gateway: Gateway, client: Client, ending: Ending): Promis
     will: ending.will,
     expiry: ending.expiry,
     unfinished: client.durable ? unfinished(client) : [],
+    ...(client.committedReceiptShards && {
+      receiptShards: [...new Set(client.receiptShards.values())],
+    }),
   };
   client.outbox.clear();
   await untilDone(gateway, () => gateway.sessions.release(request));

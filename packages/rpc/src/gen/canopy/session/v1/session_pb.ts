@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file canopy/session/v1/session.proto.
  */
 export const file_canopy_session_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jYW5vcHkvc2Vzc2lvbi92MS9zZXNzaW9uLnByb3RvEhFjYW5vcHkuc2Vzc2lvbi52MSIwCgpTZXNzaW9uS2V5EhMKC2luY2FybmF0aW9uGAEgASgEEg0KBWVwb2NoGAIgASgEIkUKBFdpbGwSDgoGcmVjb3JkGAEgASgMEg0KBWRlbGF5GAIgASgNEhMKBmV4cGlyeRgDIAEoDUgAiAEBQgkKB19leHBpcnkiiwEKE1N1YnNjcmlwdGlvbk9wdGlvbnMSCwoDcW9zGAEgASgNEhAKCG5vX2xvY2FsGAIgASgIEhsKE3JldGFpbl9hc19wdWJsaXNoZWQYAyABKAgSFwoPcmV0YWluX2hhbmRsaW5nGAQgASgNEh8KF3N1YnNjcmlwdGlvbl9pZGVudGlmaWVyGAUgASgNIhoKB09mZnNldHMSDwoHb2Zmc2V0cxgBIAMoBCIsCgtTaGFyZE9mZnNldBINCgVzaGFyZBgBIAEoDRIOCgZvZmZzZXQYAiABKAQiMAoQUmV0YWluZWRQb3NpdGlvbhINCgVzaGFyZBgBIAEoDRINCgV0b3BpYxgCIAEoCSJZChBSZXRhaW5lZFByb2dyZXNzEg4KBmZpbHRlchgBIAEoCRI1Cghwb3NpdGlvbhgCIAEoCzIjLmNhbm9weS5zZXNzaW9uLnYxLlJldGFpbmVkUG9zaXRpb24i+gEKDFN1YnNjcmlwdGlvbhIOCgZmaWx0ZXIYASABKAkSNwoHb3B0aW9ucxgCIAEoCzImLmNhbm9weS5zZXNzaW9uLnYxLlN1YnNjcmlwdGlvbk9wdGlvbnMSDgoGcXVldWVkGAMgASgIEg4KBnN0YXJ0cxgEIAMoBBIQCghkcmFpbmluZxgFIAEoCBIyCg5yZXRhaW5lZF91cF90bxgGIAEoCzIaLmNhbm9weS5zZXNzaW9uLnYxLk9mZnNldHMSOwoOcmV0YWluZWRfYWZ0ZXIYByABKAsyIy5jYW5vcHkuc2Vzc2lvbi52MS5SZXRhaW5lZFBvc2l0aW9uIp8BCgpVbmZpbmlzaGVkEhEKCXBhY2tldF9pZBgBIAEoDRILCgNxb3MYAiABKA0SEAoIcmVjZWl2ZWQYAyABKAgSMQoGc291cmNlGAQgASgOMiEuY2Fub3B5LnNlc3Npb24udjEuRGVsaXZlcnlTb3VyY2USDQoFcXVldWUYBSABKAkSDQoFc2hhcmQYBiABKA0SDgoGb2Zmc2V0GAcgASgEIisKCkRvbmVSYW5nZXMSDQoFc2hhcmQYASABKA0SDgoGcmFuZ2VzGAIgAygEIv0BCghQcm9ncmVzcxIuCgdzZXNzaW9uGAEgASgLMh0uY2Fub3B5LnNlc3Npb24udjEuU2Vzc2lvbktleRIvCgdjdXJzb3JzGAIgAygLMh4uY2Fub3B5LnNlc3Npb24udjEuU2hhcmRPZmZzZXQSKwoEZG9uZRgDIAMoCzIdLmNhbm9weS5zZXNzaW9uLnYxLkRvbmVSYW5nZXMSDwoHZHJhaW5lZBgEIAMoCRI7Cg5yZXRhaW5lZF9hZnRlchgFIAMoCzIjLmNhbm9weS5zZXNzaW9uLnYxLlJldGFpbmVkUHJvZ3Jlc3MSFQoNcmV0YWluZWRfc2VudBgGIAMoCSK8AQoLT3BlblJlcXVlc3QSDQoFZ3JvdXAYASABKA0SEQoJY2xpZW50X2lkGAIgASgJEg8KB2dhdGV3YXkYAyABKAQSEgoKcmVxdWVzdF9pZBgEIAEoBBITCgtjbGVhbl9zdGFydBgFIAEoCBIOCgZleHBpcnkYBiABKA0SJQoEd2lsbBgHIAEoCzIXLmNhbm9weS5zZXNzaW9uLnYxLldpbGwSEQoEdXNlchgIIAEoCUgAiAEBQgcKBV91c2VyIoACCgxPcGVuUmVzcG9uc2USLgoHc2Vzc2lvbhgBIAEoCzIdLmNhbm9weS5zZXNzaW9uLnYxLlNlc3Npb25LZXkSFwoPc2Vzc2lvbl9wcmVzZW50GAIgASgIEjYKDXN1YnNjcmlwdGlvbnMYAyADKAsyHy5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpcHRpb24SDwoHY3Vyc29ycxgEIAMoBBIrCgRkb25lGAUgAygLMh0uY2Fub3B5LnNlc3Npb24udjEuRG9uZVJhbmdlcxIxCgp1bmZpbmlzaGVkGAYgAygLMh0uY2Fub3B5LnNlc3Npb24udjEuVW5maW5pc2hlZCJYCg9XaXRoZHJhd1JlcXVlc3QSDQoFZ3JvdXAYASABKA0SEQoJY2xpZW50X2lkGAIgASgJEg8KB2dhdGV3YXkYAyABKAQSEgoKcmVxdWVzdF9pZBgEIAEoBCISChBXaXRoZHJhd1Jlc3BvbnNlIs4BCg5SZWxlYXNlUmVxdWVzdBINCgVncm91cBgBIAEoDRItCghwcm9ncmVzcxgCIAEoCzIbLmNhbm9weS5zZXNzaW9uLnYxLlByb2dyZXNzEisKBHdpbGwYAyABKA4yHS5jYW5vcHkuc2Vzc2lvbi52MS5XaWxsQWN0aW9uEhMKBmV4cGlyeRgEIAEoDUgAiAEBEjEKCnVuZmluaXNoZWQYBSADKAsyHS5jYW5vcHkuc2Vzc2lvbi52MS5VbmZpbmlzaGVkQgkKB19leHBpcnkiEQoPUmVsZWFzZVJlc3BvbnNlInEKD05ld1N1YnNjcmlwdGlvbhIOCgZmaWx0ZXIYASABKAkSNwoHb3B0aW9ucxgCIAEoCzImLmNhbm9weS5zZXNzaW9uLnYxLlN1YnNjcmlwdGlvbk9wdGlvbnMSFQoNc2VuZF9yZXRhaW5lZBgDIAEoCCKMAQoQU3Vic2NyaWJlUmVxdWVzdBINCgVncm91cBgBIAEoDRIuCgdzZXNzaW9uGAIgASgLMh0uY2Fub3B5LnNlc3Npb24udjEuU2Vzc2lvbktleRI5Cg1zdWJzY3JpcHRpb25zGAMgAygLMiIuY2Fub3B5LnNlc3Npb24udjEuTmV3U3Vic2NyaXB0aW9uIlwKEVN1YnNjcmliZVJlc3BvbnNlEjYKDXN1YnNjcmlwdGlvbnMYASADKAsyHy5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpcHRpb24SDwoHZXhpc3RlZBgCIAMoCCJ2ChJVbnN1YnNjcmliZVJlcXVlc3QSDQoFZ3JvdXAYASABKA0SLgoHc2Vzc2lvbhgCIAEoCzIdLmNhbm9weS5zZXNzaW9uLnYxLlNlc3Npb25LZXkSDwoHZmlsdGVycxgDIAMoCRIQCghkcmFpbmluZxgEIAMoCSImChNVbnN1YnNjcmliZVJlc3BvbnNlEg8KB2V4aXN0ZWQYASADKAgiHgoNQ291bnRzUmVxdWVzdBINCgVncm91cBgBIAEoDSJdCg5Db3VudHNSZXNwb25zZRIQCghzZXNzaW9ucxgBIAEoBBIRCgljb25uZWN0ZWQYAiABKAQSDwoHZHVyYWJsZRgDIAEoBBIVCg1zdWJzY3JpcHRpb25zGAQgASgEIi8KDUF0dGFjaE9wZW5pbmcSDQoFZ3JvdXAYASABKA0SDwoHZ2F0ZXdheRgCIAEoBCJlCgRTdG9wEi4KB3Nlc3Npb24YASABKAsyHS5jYW5vcHkuc2Vzc2lvbi52MS5TZXNzaW9uS2V5Ei0KBnJlYXNvbhgCIAEoDjIdLmNhbm9weS5zZXNzaW9uLnYxLlN0b3BSZWFzb24iSQoOQmF0Y2hlc09wZW5pbmcSDQoFZ3JvdXAYASABKA0SKAoGY2FsbGVyGAIgASgLMhguY2Fub3B5LnN0cmVhbS52MS5DYWxsZXIqagoORGVsaXZlcnlTb3VyY2USHwobREVMSVZFUllfU09VUkNFX1VOU1BFQ0lGSUVEEAASGQoVREVMSVZFUllfU09VUkNFX1FVRVVFEAESHAoYREVMSVZFUllfU09VUkNFX1JFVEFJTkVEEAIqXgoKU3RvcFJlYXNvbhIbChdTVE9QX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFlNUT1BfUkVBU09OX1RBS0VOX09WRVIQARIXChNTVE9QX1JFQVNPTl9ERUxFVEVEEAIqWAoKV2lsbEFjdGlvbhIbChdXSUxMX0FDVElPTl9VTlNQRUNJRklFRBAAEhQKEFdJTExfQUNUSU9OX0RST1AQARIXChNXSUxMX0FDVElPTl9QVUJMSVNIEAIygAUKCFNlc3Npb25zEkcKBE9wZW4SHi5jYW5vcHkuc2Vzc2lvbi52MS5PcGVuUmVxdWVzdBofLmNhbm9weS5zZXNzaW9uLnYxLk9wZW5SZXNwb25zZRJTCghXaXRoZHJhdxIiLmNhbm9weS5zZXNzaW9uLnYxLldpdGhkcmF3UmVxdWVzdBojLmNhbm9weS5zZXNzaW9uLnYxLldpdGhkcmF3UmVzcG9uc2USUAoHUmVsZWFzZRIhLmNhbm9weS5zZXNzaW9uLnYxLlJlbGVhc2VSZXF1ZXN0GiIuY2Fub3B5LnNlc3Npb24udjEuUmVsZWFzZVJlc3BvbnNlElYKCVN1YnNjcmliZRIjLmNhbm9weS5zZXNzaW9uLnYxLlN1YnNjcmliZVJlcXVlc3QaJC5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpYmVSZXNwb25zZRJcCgtVbnN1YnNjcmliZRIlLmNhbm9weS5zZXNzaW9uLnYxLlVuc3Vic2NyaWJlUmVxdWVzdBomLmNhbm9weS5zZXNzaW9uLnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USTQoGQ291bnRzEiAuY2Fub3B5LnNlc3Npb24udjEuQ291bnRzUmVxdWVzdBohLmNhbm9weS5zZXNzaW9uLnYxLkNvdW50c1Jlc3BvbnNlEj4KBkF0dGFjaBIXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUaFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lKAEwARI/CgdCYXRjaGVzEhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZRoXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUoATABYgZwcm90bzM", [file_canopy_stream_v1_frame, file_canopy_stream_v1_request]);
+  fileDesc("Ch9jYW5vcHkvc2Vzc2lvbi92MS9zZXNzaW9uLnByb3RvEhFjYW5vcHkuc2Vzc2lvbi52MSIwCgpTZXNzaW9uS2V5EhMKC2luY2FybmF0aW9uGAEgASgEEg0KBWVwb2NoGAIgASgEIkUKBFdpbGwSDgoGcmVjb3JkGAEgASgMEg0KBWRlbGF5GAIgASgNEhMKBmV4cGlyeRgDIAEoDUgAiAEBQgkKB19leHBpcnkiiwEKE1N1YnNjcmlwdGlvbk9wdGlvbnMSCwoDcW9zGAEgASgNEhAKCG5vX2xvY2FsGAIgASgIEhsKE3JldGFpbl9hc19wdWJsaXNoZWQYAyABKAgSFwoPcmV0YWluX2hhbmRsaW5nGAQgASgNEh8KF3N1YnNjcmlwdGlvbl9pZGVudGlmaWVyGAUgASgNIhoKB09mZnNldHMSDwoHb2Zmc2V0cxgBIAMoBCIsCgtTaGFyZE9mZnNldBINCgVzaGFyZBgBIAEoDRIOCgZvZmZzZXQYAiABKAQiMAoQUmV0YWluZWRQb3NpdGlvbhINCgVzaGFyZBgBIAEoDRINCgV0b3BpYxgCIAEoCSJZChBSZXRhaW5lZFByb2dyZXNzEg4KBmZpbHRlchgBIAEoCRI1Cghwb3NpdGlvbhgCIAEoCzIjLmNhbm9weS5zZXNzaW9uLnYxLlJldGFpbmVkUG9zaXRpb24i+gEKDFN1YnNjcmlwdGlvbhIOCgZmaWx0ZXIYASABKAkSNwoHb3B0aW9ucxgCIAEoCzImLmNhbm9weS5zZXNzaW9uLnYxLlN1YnNjcmlwdGlvbk9wdGlvbnMSDgoGcXVldWVkGAMgASgIEg4KBnN0YXJ0cxgEIAMoBBIQCghkcmFpbmluZxgFIAEoCBIyCg5yZXRhaW5lZF91cF90bxgGIAEoCzIaLmNhbm9weS5zZXNzaW9uLnYxLk9mZnNldHMSOwoOcmV0YWluZWRfYWZ0ZXIYByABKAsyIy5jYW5vcHkuc2Vzc2lvbi52MS5SZXRhaW5lZFBvc2l0aW9uIp8BCgpVbmZpbmlzaGVkEhEKCXBhY2tldF9pZBgBIAEoDRILCgNxb3MYAiABKA0SEAoIcmVjZWl2ZWQYAyABKAgSMQoGc291cmNlGAQgASgOMiEuY2Fub3B5LnNlc3Npb24udjEuRGVsaXZlcnlTb3VyY2USDQoFcXVldWUYBSABKAkSDQoFc2hhcmQYBiABKA0SDgoGb2Zmc2V0GAcgASgEIisKCkRvbmVSYW5nZXMSDQoFc2hhcmQYASABKA0SDgoGcmFuZ2VzGAIgAygEIv0BCghQcm9ncmVzcxIuCgdzZXNzaW9uGAEgASgLMh0uY2Fub3B5LnNlc3Npb24udjEuU2Vzc2lvbktleRIvCgdjdXJzb3JzGAIgAygLMh4uY2Fub3B5LnNlc3Npb24udjEuU2hhcmRPZmZzZXQSKwoEZG9uZRgDIAMoCzIdLmNhbm9weS5zZXNzaW9uLnYxLkRvbmVSYW5nZXMSDwoHZHJhaW5lZBgEIAMoCRI7Cg5yZXRhaW5lZF9hZnRlchgFIAMoCzIjLmNhbm9weS5zZXNzaW9uLnYxLlJldGFpbmVkUHJvZ3Jlc3MSFQoNcmV0YWluZWRfc2VudBgGIAMoCSK8AQoLT3BlblJlcXVlc3QSDQoFZ3JvdXAYASABKA0SEQoJY2xpZW50X2lkGAIgASgJEg8KB2dhdGV3YXkYAyABKAQSEgoKcmVxdWVzdF9pZBgEIAEoBBITCgtjbGVhbl9zdGFydBgFIAEoCBIOCgZleHBpcnkYBiABKA0SJQoEd2lsbBgHIAEoCzIXLmNhbm9weS5zZXNzaW9uLnYxLldpbGwSEQoEdXNlchgIIAEoCUgAiAEBQgcKBV91c2VyIpgCCgxPcGVuUmVzcG9uc2USLgoHc2Vzc2lvbhgBIAEoCzIdLmNhbm9weS5zZXNzaW9uLnYxLlNlc3Npb25LZXkSFwoPc2Vzc2lvbl9wcmVzZW50GAIgASgIEjYKDXN1YnNjcmlwdGlvbnMYAyADKAsyHy5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpcHRpb24SDwoHY3Vyc29ycxgEIAMoBBIrCgRkb25lGAUgAygLMh0uY2Fub3B5LnNlc3Npb24udjEuRG9uZVJhbmdlcxIxCgp1bmZpbmlzaGVkGAYgAygLMh0uY2Fub3B5LnNlc3Npb24udjEuVW5maW5pc2hlZBIWCg5yZWNlaXB0X3NoYXJkcxgHIAMoDSJYCg9XaXRoZHJhd1JlcXVlc3QSDQoFZ3JvdXAYASABKA0SEQoJY2xpZW50X2lkGAIgASgJEg8KB2dhdGV3YXkYAyABKAQSEgoKcmVxdWVzdF9pZBgEIAEoBCISChBXaXRoZHJhd1Jlc3BvbnNlIoICCg5SZWxlYXNlUmVxdWVzdBINCgVncm91cBgBIAEoDRItCghwcm9ncmVzcxgCIAEoCzIbLmNhbm9weS5zZXNzaW9uLnYxLlByb2dyZXNzEisKBHdpbGwYAyABKA4yHS5jYW5vcHkuc2Vzc2lvbi52MS5XaWxsQWN0aW9uEhMKBmV4cGlyeRgEIAEoDUgAiAEBEjEKCnVuZmluaXNoZWQYBSADKAsyHS5jYW5vcHkuc2Vzc2lvbi52MS5VbmZpbmlzaGVkEjIKCHJlY2VpcHRzGAYgASgLMiAuY2Fub3B5LnNlc3Npb24udjEuUmVjZWlwdFNoYXJkc0IJCgdfZXhwaXJ5Ih8KDVJlY2VpcHRTaGFyZHMSDgoGc2hhcmRzGAEgAygNIhEKD1JlbGVhc2VSZXNwb25zZSJxCg9OZXdTdWJzY3JpcHRpb24SDgoGZmlsdGVyGAEgASgJEjcKB29wdGlvbnMYAiABKAsyJi5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpcHRpb25PcHRpb25zEhUKDXNlbmRfcmV0YWluZWQYAyABKAgijAEKEFN1YnNjcmliZVJlcXVlc3QSDQoFZ3JvdXAYASABKA0SLgoHc2Vzc2lvbhgCIAEoCzIdLmNhbm9weS5zZXNzaW9uLnYxLlNlc3Npb25LZXkSOQoNc3Vic2NyaXB0aW9ucxgDIAMoCzIiLmNhbm9weS5zZXNzaW9uLnYxLk5ld1N1YnNjcmlwdGlvbiJcChFTdWJzY3JpYmVSZXNwb25zZRI2Cg1zdWJzY3JpcHRpb25zGAEgAygLMh8uY2Fub3B5LnNlc3Npb24udjEuU3Vic2NyaXB0aW9uEg8KB2V4aXN0ZWQYAiADKAgidgoSVW5zdWJzY3JpYmVSZXF1ZXN0Eg0KBWdyb3VwGAEgASgNEi4KB3Nlc3Npb24YAiABKAsyHS5jYW5vcHkuc2Vzc2lvbi52MS5TZXNzaW9uS2V5Eg8KB2ZpbHRlcnMYAyADKAkSEAoIZHJhaW5pbmcYBCADKAkiJgoTVW5zdWJzY3JpYmVSZXNwb25zZRIPCgdleGlzdGVkGAEgAygIIh4KDUNvdW50c1JlcXVlc3QSDQoFZ3JvdXAYASABKA0iXQoOQ291bnRzUmVzcG9uc2USEAoIc2Vzc2lvbnMYASABKAQSEQoJY29ubmVjdGVkGAIgASgEEg8KB2R1cmFibGUYAyABKAQSFQoNc3Vic2NyaXB0aW9ucxgEIAEoBCIvCg1BdHRhY2hPcGVuaW5nEg0KBWdyb3VwGAEgASgNEg8KB2dhdGV3YXkYAiABKAQiZQoEU3RvcBIuCgdzZXNzaW9uGAEgASgLMh0uY2Fub3B5LnNlc3Npb24udjEuU2Vzc2lvbktleRItCgZyZWFzb24YAiABKA4yHS5jYW5vcHkuc2Vzc2lvbi52MS5TdG9wUmVhc29uIkkKDkJhdGNoZXNPcGVuaW5nEg0KBWdyb3VwGAEgASgNEigKBmNhbGxlchgCIAEoCzIYLmNhbm9weS5zdHJlYW0udjEuQ2FsbGVyKmoKDkRlbGl2ZXJ5U291cmNlEh8KG0RFTElWRVJZX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFURFTElWRVJZX1NPVVJDRV9RVUVVRRABEhwKGERFTElWRVJZX1NPVVJDRV9SRVRBSU5FRBACKl4KClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZTVE9QX1JFQVNPTl9UQUtFTl9PVkVSEAESFwoTU1RPUF9SRUFTT05fREVMRVRFRBACKlgKCldpbGxBY3Rpb24SGwoXV0lMTF9BQ1RJT05fVU5TUEVDSUZJRUQQABIUChBXSUxMX0FDVElPTl9EUk9QEAESFwoTV0lMTF9BQ1RJT05fUFVCTElTSBACMoAFCghTZXNzaW9ucxJHCgRPcGVuEh4uY2Fub3B5LnNlc3Npb24udjEuT3BlblJlcXVlc3QaHy5jYW5vcHkuc2Vzc2lvbi52MS5PcGVuUmVzcG9uc2USUwoIV2l0aGRyYXcSIi5jYW5vcHkuc2Vzc2lvbi52MS5XaXRoZHJhd1JlcXVlc3QaIy5jYW5vcHkuc2Vzc2lvbi52MS5XaXRoZHJhd1Jlc3BvbnNlElAKB1JlbGVhc2USIS5jYW5vcHkuc2Vzc2lvbi52MS5SZWxlYXNlUmVxdWVzdBoiLmNhbm9weS5zZXNzaW9uLnYxLlJlbGVhc2VSZXNwb25zZRJWCglTdWJzY3JpYmUSIy5jYW5vcHkuc2Vzc2lvbi52MS5TdWJzY3JpYmVSZXF1ZXN0GiQuY2Fub3B5LnNlc3Npb24udjEuU3Vic2NyaWJlUmVzcG9uc2USXAoLVW5zdWJzY3JpYmUSJS5jYW5vcHkuc2Vzc2lvbi52MS5VbnN1YnNjcmliZVJlcXVlc3QaJi5jYW5vcHkuc2Vzc2lvbi52MS5VbnN1YnNjcmliZVJlc3BvbnNlEk0KBkNvdW50cxIgLmNhbm9weS5zZXNzaW9uLnYxLkNvdW50c1JlcXVlc3QaIS5jYW5vcHkuc2Vzc2lvbi52MS5Db3VudHNSZXNwb25zZRI+CgZBdHRhY2gSFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lGhcuY2Fub3B5LnN0cmVhbS52MS5GcmFtZSgBMAESPwoHQmF0Y2hlcxIXLmNhbm9weS5zdHJlYW0udjEuRnJhbWUaFy5jYW5vcHkuc3RyZWFtLnYxLkZyYW1lKAEwAWIGcHJvdG8z", [file_canopy_stream_v1_frame, file_canopy_stream_v1_request]);
 
 /**
  * One opening of one session.
@@ -563,6 +563,13 @@ export type OpenResponse = Message<"canopy.session.v1.OpenResponse"> & {
    * @generated from field: repeated canopy.session.v1.Unfinished unfinished = 6;
    */
   unfinished: Unfinished[];
+
+  /**
+   * Shards in which it may have receipts of messages that it has published at QoS 2.
+   *
+   * @generated from field: repeated uint32 receipt_shards = 7;
+   */
+  receiptShards: number[];
 };
 
 /**
@@ -669,6 +676,13 @@ export type ReleaseRequest = Message<"canopy.session.v1.ReleaseRequest"> & {
    * @generated from field: repeated canopy.session.v1.Unfinished unfinished = 5;
    */
   unfinished: Unfinished[];
+
+  /**
+   * Where it has receipts now; absent: as it was.
+   *
+   * @generated from field: canopy.session.v1.ReceiptShards receipts = 6;
+   */
+  receipts?: ReceiptShards | undefined;
 };
 
 /**
@@ -677,6 +691,27 @@ export type ReleaseRequest = Message<"canopy.session.v1.ReleaseRequest"> & {
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
   messageDesc(file_canopy_session_v1_session, 15);
+
+/**
+ * Where a session has receipts of messages that it has published at QoS 2.
+ *
+ * @generated from message canopy.session.v1.ReceiptShards
+ */
+export type ReceiptShards = Message<"canopy.session.v1.ReceiptShards"> & {
+  /**
+   * Numbers of shards.
+   *
+   * @generated from field: repeated uint32 shards = 1;
+   */
+  shards: number[];
+};
+
+/**
+ * Describes the message canopy.session.v1.ReceiptShards.
+ * Use `create(ReceiptShardsSchema)` to create a new message.
+ */
+export const ReceiptShardsSchema: GenMessage<ReceiptShards> = /*@__PURE__*/
+  messageDesc(file_canopy_session_v1_session, 16);
 
 /**
  * It is released, or was not this gateway's any more.
@@ -691,7 +726,7 @@ export type ReleaseResponse = Message<"canopy.session.v1.ReleaseResponse"> & {
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 16);
+  messageDesc(file_canopy_session_v1_session, 17);
 
 /**
  * A subscription that is asked for.
@@ -726,7 +761,7 @@ export type NewSubscription = Message<"canopy.session.v1.NewSubscription"> & {
  * Use `create(NewSubscriptionSchema)` to create a new message.
  */
 export const NewSubscriptionSchema: GenMessage<NewSubscription> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 17);
+  messageDesc(file_canopy_session_v1_session, 18);
 
 /**
  * One SUBSCRIBE.
@@ -761,7 +796,7 @@ export type SubscribeRequest = Message<"canopy.session.v1.SubscribeRequest"> & {
  * Use `create(SubscribeRequestSchema)` to create a new message.
  */
 export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 18);
+  messageDesc(file_canopy_session_v1_session, 19);
 
 /**
  * The routes are in force.
@@ -789,7 +824,7 @@ export type SubscribeResponse = Message<"canopy.session.v1.SubscribeResponse"> &
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 19);
+  messageDesc(file_canopy_session_v1_session, 20);
 
 /**
  * One UNSUBSCRIBE.
@@ -831,7 +866,7 @@ export type UnsubscribeRequest = Message<"canopy.session.v1.UnsubscribeRequest">
  * Use `create(UnsubscribeRequestSchema)` to create a new message.
  */
 export const UnsubscribeRequestSchema: GenMessage<UnsubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 20);
+  messageDesc(file_canopy_session_v1_session, 21);
 
 /**
  * They are gone, or drain.
@@ -852,7 +887,7 @@ export type UnsubscribeResponse = Message<"canopy.session.v1.UnsubscribeResponse
  * Use `create(UnsubscribeResponseSchema)` to create a new message.
  */
 export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 21);
+  messageDesc(file_canopy_session_v1_session, 22);
 
 /**
  * Asks for the counts of a group.
@@ -873,7 +908,7 @@ export type CountsRequest = Message<"canopy.session.v1.CountsRequest"> & {
  * Use `create(CountsRequestSchema)` to create a new message.
  */
 export const CountsRequestSchema: GenMessage<CountsRequest> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 22);
+  messageDesc(file_canopy_session_v1_session, 23);
 
 /**
  * How many there are in a group.
@@ -915,7 +950,7 @@ export type CountsResponse = Message<"canopy.session.v1.CountsResponse"> & {
  * Use `create(CountsResponseSchema)` to create a new message.
  */
 export const CountsResponseSchema: GenMessage<CountsResponse> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 23);
+  messageDesc(file_canopy_session_v1_session, 24);
 
 /**
  * Opens Attach.
@@ -943,7 +978,7 @@ export type AttachOpening = Message<"canopy.session.v1.AttachOpening"> & {
  * Use `create(AttachOpeningSchema)` to create a new message.
  */
 export const AttachOpeningSchema: GenMessage<AttachOpening> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 24);
+  messageDesc(file_canopy_session_v1_session, 25);
 
 /**
  * Give a session up: stop it, settle what it has under way, then release it.
@@ -971,7 +1006,7 @@ export type Stop = Message<"canopy.session.v1.Stop"> & {
  * Use `create(StopSchema)` to create a new message.
  */
 export const StopSchema: GenMessage<Stop> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 25);
+  messageDesc(file_canopy_session_v1_session, 26);
 
 /**
  * Opens Batches.
@@ -999,7 +1034,7 @@ export type BatchesOpening = Message<"canopy.session.v1.BatchesOpening"> & {
  * Use `create(BatchesOpeningSchema)` to create a new message.
  */
 export const BatchesOpeningSchema: GenMessage<BatchesOpening> = /*@__PURE__*/
-  messageDesc(file_canopy_session_v1_session, 26);
+  messageDesc(file_canopy_session_v1_session, 27);
 
 /**
  * Where the body of an unfinished delivery is.
