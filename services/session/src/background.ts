@@ -48,13 +48,18 @@ export class Background {
     return !this.#stopped;
   }
 
-  stop(): void {
-    this.#stopped = true;
+  /** What waits is tried again now. */
+  hurry(): void {
     for (const [timer, end] of this.#pauses) {
       timer.cancel();
       end();
     }
     this.#pauses.clear();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.hurry();
   }
 
   #log(what: string, failures: number, error: unknown): void {

@@ -120,6 +120,10 @@ export class Leading {
       this.#membership.changed(changes, version);
       void this.#membership.follow();
       this.afterBatch();
+      const isOwned = changes.some(
+        ({ change }) => change.type === "shard" && change.place.owner > 0,
+      );
+      if (isOwned) this.#wills.owned();
     });
   }
 

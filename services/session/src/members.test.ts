@@ -251,6 +251,21 @@ describe("wills", () => {
   });
 });
 
+test("a will whose shard has had no owner for long goes as soon as there is one", async () => {
+  const h = await Harness.start();
+  h.control.own(1, 0, 2);
+  const gateway = await h.attach();
+  const request = openRequest(gateway, { will: will("w", topicIn(1)) });
+  await h.sessions.release(releaseOf(await h.sessions.open(request)));
+  for (let i = 0; i < 100; i++) {
+    h.time.advance(1_000);
+    await turns();
+  }
+  expect(h.stores.wills).toEqual([]);
+  h.control.own(1, h.store, 3);
+  await waitFor(() => h.stores.wills.length === 1);
+});
+
 test("the end of sessions is told to every store that is not down", async () => {
   const h = await Harness.start();
   const [live, dead] = [new FakeStores(), new FakeStores()];

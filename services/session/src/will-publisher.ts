@@ -12,6 +12,8 @@ const IN_FLIGHT = 256;
 interface Job {
   readonly will: PendingWill;
   failures: number;
+  /** How often a shard had got an owner when it was tried last. */
+  asOf: number;
 }
 
 interface Parts {
@@ -36,6 +38,7 @@ export class WillPublisher {
   readonly #parts: Parts;
   readonly #queue = new Deque<Job>();
   #inFlight = 0;
+  #owners = 0;
   /** Session → its wills behind the one that is on its way or waits its turn. */
   readonly #lanes = new Map<number, PendingWill[]>();
   readonly #done: Turn<SessionKey>;
@@ -56,7 +59,13 @@ export class WillPublisher {
       return;
     }
     this.#lanes.set(will.incarnation, []);
-    this.#queue.push({ will, failures: 0 });
+    this.#queue.push({ will, failures: 0, asOf: 0 });
+  }
+
+  /** A shard has an owner: what waits for one goes now, and is tried as if for the first time. */
+  owned(): void {
+    this.#owners++;
+    this.#parts.background.hurry();
   }
 
   /** Starts as many as may be on their way. Not from within a command's effects. */
@@ -72,6 +81,8 @@ export class WillPublisher {
   async #publish(job: Job): Promise<void> {
     const { publish, clock, logger, group, term } = this.#parts;
     const { incarnation, epoch, expiry } = job.will;
+    if (job.asOf !== this.#owners) job.failures = 0;
+    job.asOf = this.#owners;
     try {
       const record = stampRecord(job.will.record, expiry, clock.wall());
       await publish({ group, term, incarnation, epoch, record });
@@ -90,6 +101,7 @@ export class WillPublisher {
 
   /** Waits without keeping others from being published. */
   async #again(job: Job, error: unknown): Promise<void> {
+    if (job.asOf !== this.#owners) job.failures = 0;
     job.failures++;
     const { background } = this.#parts;
     if (!(await background.afterFailure("publishing a will", job.failures, error))) return;
@@ -106,7 +118,7 @@ export class WillPublisher {
     for (const { incarnation } of wills) {
       const next = this.#lanes.get(incarnation)?.shift();
       if (next !== undefined) {
-        this.#queue.push({ will: next, failures: 0 });
+        this.#queue.push({ will: next, failures: 0, asOf: 0 });
       } else {
         this.#lanes.delete(incarnation);
         onIdle(incarnation);
