@@ -1,5 +1,4 @@
 import type { Parts } from "./parts.ts";
-import { WILL_KEYS } from "./receipts.ts";
 import type { Shard } from "./shard.ts";
 
 export type LoadParts = Pick<Parts, "options" | "shares" | "routes" | "removals" | "groups">;
@@ -22,13 +21,17 @@ export async function loadShard(parts: LoadParts, shard: Shard): Promise<void> {
   }
   await restoreGroups(parts, shard);
   const sessions = await shard.receipts.load(store);
+  const ended = await endedOf(parts, shard, sessions);
   try {
-    await dropDeadReceipts(parts, shard, sessions);
+    await dropReceipts(shard, new Set([...ended, ...shard.receipts.loaded()]));
   } catch (error) {
-    // They do no harm, and are found at the next opening.
-    const { logger } = parts.options;
-    logger.warn({ err: error, shard: shard.number }, "receipts of ended sessions stay");
+    report(parts, shard, error);
   }
+}
+
+/** They do no harm, and are found at the next opening. */
+function report({ options }: LoadParts, { number }: Shard, error: unknown): void {
+  options.logger.warn({ err: error, shard: number }, "receipts of ended sessions stay");
 }
 
 async function restoreGroups(parts: LoadParts, shard: Shard): Promise<void> {
@@ -53,21 +56,31 @@ async function restoreGroups(parts: LoadParts, shard: Shard): Promise<void> {
 }
 
 /**
- * Sessions may have ended while nobody could be told. Receipts of their wills stay until
- * sessionsEnded: a will can be on its way when its session is gone.
+ * Sessions may have ended while nobody could be told, and their wills be done: a session is kept until
+ * they are.
  */
-async function dropDeadReceipts(
+async function endedOf(
   parts: LoadParts,
-  { sideWrites, owner }: Shard,
+  shard: Shard,
   sessions: readonly number[],
-): Promise<void> {
-  const live = await parts.groups.areLive(sessions);
-  const forgotten: Promise<void>[] = [];
-  for (const [i, session] of sessions.entries()) {
-    if (live[i]) continue;
-    for (const key of await owner.require().receipts(session)) {
-      if (key < WILL_KEYS) forgotten.push(sideWrites.forget(session, key));
-    }
+): Promise<readonly number[]> {
+  try {
+    const kept = await parts.groups.areLive(sessions);
+    return sessions.filter((_, i) => kept[i] !== true);
+  } catch (error) {
+    report(parts, shard, error);
+    return [];
   }
+}
+
+async function dropReceipts(
+  { sideWrites, receipts }: Shard,
+  ended: ReadonlySet<number>,
+): Promise<void> {
+  const forgotten = Array.from(ended, async (session) => {
+    if (!receipts.has(session)) return;
+    await sideWrites.endSession(session);
+    receipts.forgetSession(session);
+  });
   await Promise.all(forgotten);
 }

@@ -10,6 +10,8 @@ export class Receipts {
   readonly #sessions = new Set<number>();
   /** Session → keys of its wills. */
   readonly #wills = new Map<number, Set<number>>();
+  /** Sessions that have ended since loading has begun; undefined: it has ended. */
+  #ended: Set<number> | undefined = new Set();
 
   /** Learns what is on disk; returns the sessions that have receipts. */
   async load(store: ShardStore): Promise<readonly number[]> {
@@ -18,6 +20,19 @@ export class Receipts {
       for (const key of await store.receipts(session)) this.#note(session, key);
     }
     return sessions;
+  }
+
+  /** Everything is known. Returns who has ended meanwhile, and was told to nobody. */
+  loaded(): Iterable<number> {
+    const ended = this.#ended ?? [];
+    this.#ended = undefined;
+    return ended;
+  }
+
+  /** False while it is not known yet whether the session has receipts here: loading will find them. */
+  knows(session: number): boolean {
+    this.#ended?.add(session);
+    return this.#ended === undefined;
   }
 
   isInFlight(session: number, key: number): boolean {

@@ -26,9 +26,10 @@ export class RouteSinkPort implements RouteSink {
   async sessionsEnded(incarnations: readonly number[]): Promise<void> {
     await this.#parts.started.promise;
     const writes: Promise<void>[] = [];
-    for (const { receipts, sideWrites } of this.#parts.shards) {
+    for (const { receipts, sideWrites, owner } of this.#parts.shards) {
+      if (owner.assigned === 0) continue;
       for (const incarnation of incarnations) {
-        if (!receipts.has(incarnation)) continue;
+        if (!receipts.knows(incarnation) || !receipts.has(incarnation)) continue;
         const forget = (): void => receipts.forgetSession(incarnation);
         writes.push(sideWrites.endSession(incarnation).then(forget));
       }

@@ -1,5 +1,7 @@
+import { MemoryDisk } from "@canopy/store/memory";
 import { describe, expect, test } from "vitest";
 import { settled, startedWorld, willOf } from "./harness.ts";
+import { owning, StoreProcess } from "./process.ts";
 
 const SESSION = 7;
 
@@ -133,6 +135,7 @@ describe("receipts of QoS 2", () => {
 describe("wills", () => {
   test("[MQTT-3.1.2-8] a will is published once, however often it is given", async () => {
     const world = await startedWorld();
+    world.sessions.live.add(SESSION);
     const peer = world.register(1);
     await world.route("w");
     await world.subscribe(1, "w");
@@ -220,14 +223,42 @@ describe("wills", () => {
     expect(await keys(world)).toEqual([]);
   });
 
-  test("a will's receipt stays when its session is gone, until it is said so", async () => {
+  test("a will's receipt stays for as long as its session's group keeps anything of it", async () => {
     const world = await startedWorld();
     world.register(1);
     await world.service.routeSink.publishWill(
       willOf(SESSION, 1, world.record({ topic: "w", qos: 1 })),
     );
+    world.sessions.live.add(SESSION);
     await world.restart();
     expect(await keys(world)).toEqual([65_537]);
+    // Its end was told while the shard had no owner.
+    world.sessions.live.delete(SESSION);
+    await world.restart();
+    expect(await keys(world)).toEqual([]);
+    expect(world.disk.shard(world.topic("w").shard).receipts.size).toBe(0);
+  });
+
+  test("the end of a session that is told while a shard is being opened counts there too", async () => {
+    const disk = new MemoryDisk();
+    const first = await owning(disk, 1);
+    await first.service.routeSink.publishWill(
+      willOf(SESSION, 1, first.record({ topic: "w", qos: 1 })),
+    );
+    const { shard } = first.topic("w");
+    expect(disk.shard(shard).receipts.size).toBe(1);
+    const next = new StoreProcess(disk);
+    await next.start();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    next.sessions.areLive = async (incarnations) => {
+      await promise;
+      return incarnations.map(() => true);
+    };
+    const owned = next.control.own(shard, 2, 1);
+    await next.service.routeSink.sessionsEnded([SESSION]);
+    resolve();
+    await owned;
+    expect(disk.shard(shard).receipts.size).toBe(0);
   });
 });
 
