@@ -50,7 +50,8 @@ export function compose(config: Config, logger: Logger, version: string): Proces
   const lives = new Lives(() => {
     // each life listens where the first one did, also where the system chose the port
     const listen = life?.listening ?? config.listen;
-    life = new GatewayLife({ config, listen, nodes, tls, authenticator, logger, version });
+    const after = life?.membership.incarnation;
+    life = new GatewayLife({ config, listen, after, nodes, tls, authenticator, logger, version });
     return life;
   }, logger);
   const stack = new Stack();
@@ -72,6 +73,8 @@ export function compose(config: Config, logger: Logger, version: string): Proces
 interface Parts {
   readonly config: Config;
   readonly listen: readonly ListenOptions[];
+  /** The life before, if there was one. */
+  readonly after: number | undefined;
   readonly nodes: SessionNodes;
   readonly tls: RpcTls | undefined;
   readonly authenticator: Authenticator;
@@ -95,12 +98,12 @@ class GatewayLife implements Life {
   #isEnded = false;
 
   constructor(parts: Parts) {
-    const { config, nodes, tls, logger } = parts;
+    const { config, after, nodes, tls, logger } = parts;
     this.#parts = parts;
     this.over = this.#over.promise;
     this.#channels = new Channels({ address: (node) => nodes.address(node), tls, logger });
     const { name } = config.node;
-    const member = { kind: "gateway", name, address: "", disk: "" } as const;
+    const member = { kind: "gateway", name, address: "", disk: "", after } as const;
     const cluster = { nodes, tls, logger };
     this.membership = new Membership({
       ...member,

@@ -8,7 +8,12 @@ import {
   type Timer,
 } from "@canopy/base";
 import { ControlClient, LeaseKeeper, ViewFollower } from "@canopy/cluster";
-import { ControlError, type MemberKind, type ReadonlyView } from "@canopy/control";
+import {
+  ControlError,
+  type Incarnation,
+  type MemberKind,
+  type ReadonlyView,
+} from "@canopy/control";
 import { controlOver, type RpcTls } from "@canopy/rpc";
 import { Channels, once } from "./channels.ts";
 import type { SessionNodes } from "./session-nodes.ts";
@@ -20,6 +25,8 @@ export interface MembershipOptions {
   /** Where others reach it; empty for a gateway. */
   readonly address: string;
   readonly disk: string;
+  /** Of a gateway: this process's life before, if there was one, as it ends where another takes its place. */
+  readonly after?: Incarnation | undefined;
   readonly nodes: SessionNodes;
   readonly tls: RpcTls | undefined;
   readonly logger: Logger;
@@ -96,6 +103,7 @@ export class Membership implements Lifecycle {
     this.#follower.start();
     const what = () => `the session nodes: ${nodes.describe()}`;
     const say = { timers: systemTimers, logger };
+    await sayWaiting(this.#mayFollow(), what, say);
     await sayWaiting(this.#joined(), what, say);
     await sayWaiting(this.#follower.reached(this.#keeper.incarnation), what, say);
   }
@@ -117,6 +125,18 @@ export class Membership implements Lifecycle {
     this.#follower.stop();
     this.client.close();
     await this.#channels.stop();
+  }
+
+  /** Two processes of one name would replace each other for ever: the later one stays. */
+  async #mayFollow(): Promise<void> {
+    const { kind, name, after = 0 } = this.#options;
+    if (kind !== "gateway" || after === 0) return;
+    await this.#follower.reached(after);
+    for (const other of this.view.gateways()) {
+      if (other.name !== name || other.incarnation <= after) continue;
+      const problem = `another gateway that is called ${name} has taken the place of this one`;
+      throw new Error(`${problem}: each needs a node.name of its own`);
+    }
   }
 
   async #joined(): Promise<void> {
