@@ -14,6 +14,8 @@ export interface HuntOptions {
 
 /** How long it is waited for what is due, in vain mostly, ms. */
 const PATIENCE = 10_000;
+/** How much is told of an error, characters. */
+const MOST = 600;
 
 /** Runs each defect until it is caught, and prints a table; true if all were. */
 export async function hunt(options: HuntOptions): Promise<boolean> {
@@ -57,8 +59,8 @@ async function hunted(
     const promises = [...(rounds.at(-1)?.problems.keys() ?? [])];
     if (promises.length > 0) by = promises.join("; ");
   } catch (error) {
-    const [first] = (error instanceof Error ? error.message : String(error)).split("\n");
-    by = `it does not run: ${first}`;
+    const text = error instanceof Error ? error.message : String(error);
+    by = `it does not run: ${text.replaceAll("\n", " ").slice(0, MOST)}`;
   }
   return { by, seconds: (performance.now() - began) / 1000 };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { randomInt } from "@canopy/base";
+import { randomBool, randomInt } from "@canopy/base";
 import { Client } from "../client/client.ts";
 import type { Part, World } from "./world.ts";
 
@@ -13,6 +13,9 @@ export interface PublisherOptions {
 const IN_FLIGHT = 2;
 /** The longest rest between two on a topic, ms. */
 const REST = 600;
+/** How often the connection breaks while a message is on its way, and how soon, ms. */
+const BREAKS = 0.01;
+const SOON = 20;
 
 /** Publishes on its topics; what is refused, or lost with a transient session, is not sent again. */
 export class Publisher implements Part {
@@ -59,7 +62,9 @@ export class Publisher implements Part {
     while (!this.#isStopped) {
       await this.client.stay();
       if (!this.client.isOpen) continue;
-      await this.client.publish(topic, numbers.next(this.client.clientId, topic), qos);
+      const ended = this.client.publish(topic, numbers.next(this.client.clientId, topic), qos);
+      if (randomBool(random, BREAKS)) setTimeout(() => this.client.cut(), randomInt(random, SOON));
+      await ended;
       await pause(randomInt(random, REST));
     }
   }

@@ -13,6 +13,8 @@ export interface SubscriberOptions {
   readonly comesAndGoes?: boolean;
 }
 
+/** How often the connection breaks when a message has come and is not acknowledged. */
+const BREAKS = 0.001;
 /** The longest time here and away, ms. */
 const STAY = 1500;
 
@@ -27,7 +29,10 @@ export class Subscriber implements Part {
     const { name: clientId, comesAndGoes = false, ...rest } = options;
     this.#world = world;
     this.#comesAndGoes = comesAndGoes;
-    this.client = new Client({ ...world, ...rest, clientId, first });
+    const received = (): void => {
+      if (randomBool(world.random, BREAKS)) this.client.cut();
+    };
+    this.client = new Client({ ...world, ...rest, clientId, first, received });
   }
 
   async open(): Promise<void> {
