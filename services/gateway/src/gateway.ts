@@ -67,6 +67,7 @@ export class Gateway implements Lifecycle, ShardPeer {
   readonly progress: ProgressFlush;
   readonly interests: Interests;
   readonly mayAnswer: (() => boolean) | undefined;
+  readonly whyBanned: GatewayOptions["whyBanned"];
   readonly system: SystemTopics;
   readonly listeners: Listeners;
   incarnation = 0;
@@ -110,6 +111,7 @@ export class Gateway implements Lifecycle, ShardPeer {
     this.timers = options.timers;
     this.logger = options.logger;
     this.mayAnswer = options.mayAnswer;
+    this.whyBanned = options.whyBanned;
     this.#incarnationGiven = options.incarnation;
     this.#random = options.random;
     this.wheel = new TimerWheel<Client>(options.clock.now(), { tickMs: TICK });
@@ -241,9 +243,8 @@ export class Gateway implements Lifecycle, ShardPeer {
   }
 
   clientReleased(client: Client): void {
-    if (this.#byIncarnation.get(client.incarnation) === client) {
-      this.#byIncarnation.delete(client.incarnation);
-    }
+    const { incarnation } = client;
+    if (this.#byIncarnation.get(incarnation) === client) this.#byIncarnation.delete(incarnation);
   }
 
   releasing(client: Client, release: Promise<void>): void {

@@ -34,6 +34,15 @@ export interface ListenOptions {
   readonly path: string;
 }
 
+/** Whom a ban may be about. */
+export interface Banned {
+  readonly clientId: string;
+  /** After authentication. */
+  readonly user: string | undefined;
+  /** Without the port. */
+  readonly address: string;
+}
+
 export interface GatewayOptions {
   readonly listen: readonly ListenOptions[];
   readonly settings: ConnectionSettings;
@@ -48,6 +57,8 @@ export interface GatewayOptions {
    * this gateway as living. Asked at every write; without it always.
    */
   readonly mayAnswer?: () => boolean;
+  /** Why somebody may not connect; undefined: he may. Where it changes: enforceBans(). */
+  readonly whyBanned?: (who: Banned) => string | undefined;
   readonly sessions: Sessions;
   readonly shards: Shards;
   readonly authenticator: Authenticator;

@@ -29,6 +29,8 @@ import { SessionError } from "@canopy/session";
 import { TopicTable } from "@canopy/topic";
 import { Gateway } from "./gateway.ts";
 import type { ListenOptions } from "./options.ts";
+import { whyBannedBy } from "./process/bans.ts";
+import { enforceBans } from "./session/open.ts";
 import { connectionSettings, gatewayLimits } from "./settings.ts";
 
 /** Bytes of messages without an answer, per shard: a second of what one gateway brings at its most. */
@@ -134,7 +136,10 @@ class GatewayLife implements Life {
     if (this.#isEnded) return;
     const gateway = this.#assemble();
     // what it obeys it obeys within the call that tells it
-    membership.view.listen((_changes, version) => membership.acknowledge(version));
+    membership.view.listen((changes, version) => {
+      if (changes.some(({ change }) => change.type === "banned")) enforceBans(gateway);
+      membership.acknowledge(version);
+    });
     membership.acknowledge(membership.view.version);
     await this.#stores?.start();
     await this.#waiting(this.#placed(), () => "store processes: no shard has been given to one");
@@ -202,6 +207,7 @@ class GatewayLife implements Life {
       limits: gatewayLimits(config),
       sysInterval: config.sys.interval,
       mayAnswer: membership.valid,
+      whyBanned: whyBannedBy(view, systemClock),
     });
     return this.#gateway;
   }

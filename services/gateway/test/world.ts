@@ -8,6 +8,7 @@ import { createStoreService, type StoreService } from "@canopy/store-service";
 import { FakeTime, testScope } from "@canopy/testkit";
 import { TopicTable } from "@canopy/topic";
 import { Gateway, type GatewayLimits, type ListenOptions } from "../src/index.ts";
+import type { GatewayOptions } from "../src/options.ts";
 import { MemoryLogDisk } from "./memory-log-disk.ts";
 import { MemoryTransport, type Peer } from "./memory-transport.ts";
 
@@ -53,6 +54,7 @@ export interface WorldOptions {
   readonly logger?: Logger;
   readonly random?: Random;
   readonly mayAnswer?: () => boolean;
+  readonly whyBanned?: GatewayOptions["whyBanned"];
 }
 
 /**
@@ -153,7 +155,7 @@ export class World {
 
   async #start(): Promise<void> {
     const { shards = 3, settings, limits, sysInterval = 0, listen = [] } = this.#options;
-    const { mayAnswer = () => true } = this.#options;
+    const { mayAnswer = () => true, whyBanned = () => undefined } = this.#options;
     const logger = this.#options.logger ?? silentLogger;
     const topics = new TopicTable(shards);
     const common = { clock: this.time, timers: this.time, logger };
@@ -199,6 +201,7 @@ export class World {
       topics,
       random: this.random,
       mayAnswer,
+      whyBanned,
     });
     this.#stack.add(this.sessions);
     const begin = async () => alone.begin(this.sessions.version);

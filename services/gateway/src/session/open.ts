@@ -9,6 +9,7 @@ const WILL_KEY = 65_536;
 
 /** Claims the client id and opens its session; CONNACK follows. */
 export function openSession(gateway: Gateway, client: Client, request: OpenSession): void {
+  if (refuseBanned(gateway, client)) return;
   open(gateway, client, request).catch((error: unknown) => {
     if (!client.ended) refuse(gateway, client, error);
   });
@@ -37,8 +38,31 @@ async function open(gateway: Gateway, client: Client, request: OpenSession): Pro
   gateway.clientOpened(client);
   if (opened.sessionPresent) await restore(gateway, client, opened);
   client.committedReceiptShards = opened.receiptShards;
-  if (client.ended) return;
+  // or banned meanwhile
+  if (client.ended || refuseBanned(gateway, client)) return;
   client.connection.opened({ sessionPresent: opened.sessionPresent });
+}
+
+/** Bans have changed: who is connected, and may not be any more, is sent away (0x98). */
+export function enforceBans(gateway: Gateway): void {
+  for (const client of gateway.clients) {
+    if (client.ended || client.incarnation === 0) continue;
+    const why = whyBanned(gateway, client);
+    if (why !== undefined) client.stop(REASON.administrativeAction, why);
+  }
+}
+
+/** Why this client may not be connected; undefined: it may. */
+function whyBanned(gateway: Gateway, client: Client): string | undefined {
+  const { clientId } = client.connection;
+  const { address, identity } = client;
+  return gateway.whyBanned?.({ clientId, user: identity.user, address });
+}
+
+function refuseBanned(gateway: Gateway, client: Client): boolean {
+  const why = whyBanned(gateway, client);
+  if (why !== undefined) client.connection.refused(REASON.banned, why);
+  return why !== undefined;
 }
 
 async function ask(gateway: Gateway, client: Client, asked: OpenRequest): Promise<Opened> {
