@@ -19,6 +19,11 @@ export const flags: readonly Flag[] = [
     description: "Listen there: tcp://HOST:PORT or ws://HOST:PORT/PATH. May be repeated.",
   },
   { name: "data", value: "DIR", description: "Keep everything in this folder." },
+  {
+    name: "workers",
+    value: "N",
+    description: "Share the connections among so many processes.",
+  },
   { name: "set", value: "KEY=VALUE", description: "Set any setting. May be repeated." },
   { name: "config", value: "FILE", description: "Read settings from this YAML file." },
   { name: "help", value: undefined, description: "Show this text." },
@@ -76,6 +81,8 @@ export function giveFlags(values: GivenValues, argv: readonly string[]): void {
       give(values, "listen", { raw: [...addresses], origin: "--listen" });
     } else if (name === "data") {
       give(values, "data", { raw: value, origin: "--data" });
+    } else if (name === "workers") {
+      give(values, "workers", { raw: value, origin: "--workers" });
     } else if (name === "set") {
       const at = value.indexOf("=");
       if (at < 1) throw new ConfigError(`--set needs KEY=VALUE, got ${value}`);

@@ -7,3 +7,4 @@ export { isLoopback, type ListenAddress } from "./listen.ts";
 export { type ConfigSources, type LoadedConfig, loadConfig } from "./load.ts";
 export { type Role, roleNames } from "./roles.ts";
 export type { Config, SharedStrategy } from "./schema.ts";
+export { settingsFor } from "./settings-for.ts";

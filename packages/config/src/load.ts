@@ -111,7 +111,7 @@ function checkPlaces({ listen }: Settings): void {
   if (twice !== undefined) throw new ConfigError(`listen: two listeners want ${twice}`, "listen");
 }
 
-const flagOrigins: ReadonlySet<string> = new Set(["--set", "--data", "--listen"]);
+const flagOrigins: ReadonlySet<string> = new Set(["--set", "--data", "--listen", "--workers"]);
 
 /**
  * Of settings that this kind of process does not use. A flag is meant for this process alone, so it is

@@ -14,6 +14,8 @@ export const roleNames: Readonly<Record<Role, string>> = {
 /** By key, or by the sections that it is in: the longest that fits counts. */
 const rolesOf: Readonly<Record<string, readonly Role[]>> = {
   listen: ["standalone", "gateway"],
+  reusePort: ["gateway"],
+  workers: ["standalone"],
   data: ["standalone", "session", "store"],
   node: ["gateway", "session", "store"],
   rpc: ["session", "store"],

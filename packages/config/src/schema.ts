@@ -377,6 +377,20 @@ export const schema = z.object({
     description:
       "Where clients connect. Port 0 lets the system choose; a ws address without a path gets /mqtt.",
   }),
+  reusePort: toggle({
+    default: false,
+    description:
+      "Whether other gateways on this machine may listen at the same addresses: the system gives each " +
+      "connection to one of them.",
+  }),
+  workers: count("processes", {
+    default: 1,
+    min: 1,
+    max: 64,
+    description:
+      "How many processes share the connections. 1: everything is one process; more: so many gateways, " +
+      "and a session node and a store process beside them.",
+  }),
   data: folder({ default: "./data", description: "The folder for everything that is kept." }),
   node,
   rpc,

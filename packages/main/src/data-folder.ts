@@ -12,10 +12,12 @@ export class DataFolderError extends Error {
 const FORMAT = 4;
 const FILE = "canopy.json";
 
+const names: Readonly<Record<string, string>> = { ...roleNames, workers: "a broker with workers" };
+
 /** What a folder was made for, and can't be used otherwise. */
 export interface FolderPurpose {
   /** Whose it is. */
-  readonly role: "standalone" | "session" | "store";
+  readonly role: "standalone" | "workers" | "session" | "store";
   /** Settings that are fixed when it is made, by key. */
   readonly fixed: Readonly<Record<string, number>>;
 }
@@ -54,7 +56,7 @@ function check(folder: string, known: Description, { role, fixed }: FolderPurpos
     );
   }
   if (known.role !== role) {
-    const [its, wanted] = [roleNames[known.role], roleNames[role]];
+    const [its, wanted] = [names[known.role], names[role]];
     throw new DataFolderError(
       `${folder} is the data folder of ${its}, not of ${wanted}: give each its own`,
     );

@@ -23,6 +23,10 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Puts something in front of a process that others call, and says where. */
   readonly through?: Through;
+  /** Where all gateways listen together, as settings say it, with a port; else each has ports of its own. */
+  readonly listen?: readonly string[];
+  /** A folder for sockets at which the processes reach each other; else ports of the loopback address. */
+  readonly sockets?: string;
   /** A process has been started again. */
   readonly onRestarted?: () => void;
   /** Gives up starting: what has been started is stopped. */
@@ -52,7 +56,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const remove = async (): Promise<void> => {
     if (isTemporary) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
-  const { settings = {}, env = {}, through } = options;
+  const { settings = {}, env = {}, through, listen, sockets } = options;
   const counts = { gateways, sessions, stores };
   const plans = await planCluster({
     ...counts,
@@ -60,6 +64,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     folder,
     settings,
     env,
+    listen,
+    sockets,
     ...(through && { through }),
   });
   const processes = plans.map((plan) => new ClusterProcess(plan, onLine));

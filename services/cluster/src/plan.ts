@@ -21,6 +21,10 @@ export interface PlanOptions {
   readonly settings: Partial<Readonly<Record<ClusterRole, Settings>>>;
   readonly env: Readonly<Record<string, string>>;
   readonly through?: Through;
+  /** Where all gateways listen together, as settings say it; without it each at ports of its own. */
+  readonly listen?: readonly string[] | undefined;
+  /** A folder for sockets at which the processes reach each other, instead of ports. */
+  readonly sockets?: string | undefined;
 }
 
 /** Where others reach the process that listens at this address: a proxy of a test. */
@@ -28,12 +32,12 @@ export type Through = (name: string, address: string) => Promise<string>;
 
 /** Chooses ports and writes the configuration of each process: session nodes, store processes, gateways. */
 export async function planCluster(options: PlanOptions): Promise<ProcessPlan[]> {
-  const { gateways, sessions, stores, backend, settings } = options;
+  const { gateways, sessions, stores, backend, settings, sockets } = options;
   const ports = await freePorts(sessions + stores + 2 * gateways);
   const port = (): number => ports.shift() as number;
   const through: Through = options.through ?? (async (_name, address) => address);
   const place = async (name: string) => {
-    const listen = `${HOST}:${port()}`;
+    const listen = sockets === undefined ? `${HOST}:${port()}` : `unix:${join(sockets, name)}`;
     return { name, listen, address: await through(name, listen) };
   };
   const nodes = await Promise.all(named("session", sessions).map(place));
@@ -50,7 +54,9 @@ export async function planCluster(options: PlanOptions): Promise<ProcessPlan[]> 
   const gateway = named("gateway", gateways).map((name) => {
     const mqtt = { host: HOST, port: port() };
     const ws = { url: `ws://${HOST}:${port()}/mqtt` };
-    const its = { listen: [`tcp://${HOST}:${mqtt.port}`, ws.url], cluster };
+    const own = { listen: [`tcp://${HOST}:${mqtt.port}`, ws.url], cluster };
+    const shared = { listen: options.listen, reusePort: true, cluster };
+    const its = options.listen === undefined ? own : shared;
     return write(options, "gateway", { name, mqtt, ws }, merge(its, settings.gateway));
   });
   return Promise.all([...session, ...store, ...gateway]);

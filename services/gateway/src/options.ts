@@ -32,6 +32,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Of a WebSocket listener. */
   readonly path: string;
+  /** Others may listen there too; default no. */
+  readonly reusePort?: boolean;
 }
 
 /** Whom a ban may be about. */

@@ -51,7 +51,8 @@ export function compose(config: Config, logger: Logger, version: string): Proces
   const nodes = new SessionNodes({ cluster: config.cluster, view, timers: systemTimers, logger });
   const lives = new Lives(() => {
     // each life listens where the first one did, also where the system chose the port
-    const listen = life?.listening ?? config.listen;
+    const { reusePort } = config;
+    const listen = life?.listening ?? config.listen.map((one) => ({ ...one, reusePort }));
     const after = life?.membership.incarnation;
     life = new GatewayLife({ config, listen, after, nodes, tls, authenticator, logger, version });
     return life;

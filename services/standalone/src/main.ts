@@ -4,6 +4,10 @@ import { ListenError } from "@canopy/gateway";
 import { orComplain, runMain } from "@canopy/main";
 import { raftCommand } from "@canopy/raft";
 import { compose } from "./compose.ts";
+import { composeWorkers } from "./workers.ts";
+
+const composed: typeof compose = (config, logger, version) =>
+  config.workers > 1 ? composeWorkers(config, logger) : compose(config, logger, version);
 
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2);
@@ -20,7 +24,7 @@ async function main(): Promise<void> {
     const argv = process.argv.slice(2);
     const isUsage = (error: unknown): boolean =>
       error instanceof ListenError || error instanceof PasswordFileError;
-    await runMain({ role: "standalone", argv, env: process.env, compose, isUsage });
+    await runMain({ role: "standalone", argv, env: process.env, compose: composed, isUsage });
   }
 }
 

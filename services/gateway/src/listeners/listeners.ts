@@ -44,16 +44,17 @@ export class Listeners {
     await Promise.all(running.map((listener) => listener.stop()));
   }
 
-  #make({ scheme, host, port, path }: ListenOptions): Listener {
+  #make({ scheme, host, port, path, reusePort = false }: ListenOptions): Listener {
     const gateway = this.#gateway;
-    const accept: Parameters<typeof tcpListener>[2] = (transport) => gateway.accept(transport);
+    const place = { host, port, reusePort };
+    const accept: Parameters<typeof tcpListener>[1] = (transport) => gateway.accept(transport);
     const onError = (error: Error): void => {
       gateway.logger.error({ error }, "a connection could not be accepted");
     };
-    if (scheme === "tcp") return tcpListener(host, port, accept, onError);
+    if (scheme === "tcp") return tcpListener(place, accept, onError);
     const { maxPacketSize } = gateway.settings;
     const { connectTimeout } = gateway.limits;
-    return wsListener(host, port, path, { maxPacketSize, connectTimeout }, accept, onError);
+    return wsListener(place, path, { maxPacketSize, connectTimeout }, accept, onError);
   }
 }
 

@@ -1,6 +1,6 @@
 import net from "node:net";
 import type { Transport, TransportHandler } from "../transport.ts";
-import type { Accept, Listener } from "./listener.ts";
+import type { Accept, Listener, Place } from "./listener.ts";
 import { readIntoOurs } from "./reading.ts";
 
 /** How long a connection may take to send what was written before it is cut, in ms. */
@@ -61,8 +61,7 @@ class TcpTransport implements Transport {
 
 /** MQTT over TCP. */
 export function tcpListener(
-  host: string,
-  port: number,
+  place: Place,
   accept: Accept,
   onError: (error: Error) => void,
 ): Listener {
@@ -79,7 +78,7 @@ export function tcpListener(
     async start(): Promise<string> {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host, port, backlog: BACKLOG }, () => {
+        server.listen({ ...place, backlog: BACKLOG }, () => {
           server.removeListener("error", reject);
           server.on("error", onError); // no file descriptor left, for example
           resolve();

@@ -3,7 +3,7 @@ import type net from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Transport, TransportHandler } from "../transport.ts";
-import type { Accept, Listener } from "./listener.ts";
+import type { Accept, Listener, Place } from "./listener.ts";
 
 const LINGER = 2000;
 /** Subprotocol names of the standard [MQTT-6.0.0-3], and the one that MQTT 3.1 clients used. */
@@ -105,8 +105,7 @@ export interface WsLimits {
 
 /** MQTT over WebSocket (section 6). */
 export function wsListener(
-  host: string,
-  port: number,
+  place: Place,
   path: string,
   { maxPacketSize, connectTimeout }: WsLimits,
   accept: Accept,
@@ -147,7 +146,7 @@ export function wsListener(
     async start(): Promise<string> {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host, port }, () => {
+        server.listen(place, () => {
           server.removeListener("error", reject);
           server.on("error", onError);
           resolve();
