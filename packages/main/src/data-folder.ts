@@ -9,7 +9,7 @@ export class DataFolderError extends Error {
 }
 
 /** 4: the control plane is group 0 of Raft, which gives shards their epochs; a folder has a name. */
-const FORMAT = 4;
+const FORMAT = 5;
 const FILE = "canopy.json";
 
 const names: Readonly<Record<string, string>> = { ...roleNames, workers: "a broker with workers" };
