@@ -1,7 +1,7 @@
 /** Gateways over connections that break, to store processes between which a shard moves. */
 
 import type { Push, Shards } from "@canopy/store";
-import { TcpProxy, waitFor } from "@canopy/testkit";
+import { type TcpProxy, waitFor } from "@canopy/testkit";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RecordingPeer } from "./harness.ts";

@@ -13,7 +13,7 @@ export const QOS0_WINDOW: number = 4 << 20;
 export const DISPATCH_LIMIT: number = 16 << 20;
 
 /** Requests on a link that wait for their answer. */
-export const MAX_REQUESTS: number = 1 << 16;
+export const MAX_REQUESTS: number = 1 << 14;
 
 /** Between two questions for counts, ms. */
 export const COUNTS_AGE = 500;

@@ -87,12 +87,12 @@ export class RemoteShards implements Shards, AnswersSink {
   #counting: Timer | undefined;
 
   constructor(options: RemoteShardsOptions) {
-    const { publish, pushes, topics, shardWindow, timers, logger } = options;
+    const { publish, pushes, topics, shardWindow, deadline, timers, logger } = options;
     this.shards = topics.shards;
     this.#options = options;
     this.#out = new Outbound(publish, shardWindow);
     this.#in = new Incoming(topics, logger, (messages) => pushes.acknowledge(messages));
-    this.#pending = new Pending(timers);
+    this.#pending = new Pending(deadline, timers);
     this.#ask();
   }
 
@@ -106,7 +106,7 @@ export class RemoteShards implements Shards, AnswersSink {
       "unavailable",
       `the link to store ${this.#options.store} has ended`,
     );
-    this.#pending.failAll(error);
+    this.#pending.close(error);
     for (const reject of this.#calls) reject(error);
     this.#calls.clear();
   }
@@ -153,7 +153,7 @@ export class RemoteShards implements Shards, AnswersSink {
     if (!this.#is(gateway)) {
       throw new StoreError("invalid", `gateway ${gateway} is not registered`);
     }
-    const heads = await this.#pending.ask(undefined, (request) =>
+    const heads = await this.#pending.ask(false, (request) =>
       this.#out.words.interests(request, changes),
     );
     return heads ?? [];
@@ -270,7 +270,7 @@ export class RemoteShards implements Shards, AnswersSink {
 
   async #request(say: (request: number) => void): Promise<void> {
     if (this.#isClosed) throw new StoreError("unavailable", "the link has ended");
-    await this.#pending.ask(this.#options.deadline, say);
+    await this.#pending.ask(true, say);
   }
 
   #call<I extends DescMessage, O extends DescMessage, T>(

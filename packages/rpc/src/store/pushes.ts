@@ -145,7 +145,7 @@ export function decodePush(message: Buffer, topics: TopicTable): Push {
     index += reader.varint() + 1;
     const offset = reader.varint();
     indexes.push(index);
-    offsets.push(offset < FIRST_OFFSET ? offset : base + offset - FIRST_OFFSET);
+    offsets.push(offset < FIRST_OFFSET ? offset : base + (offset - FIRST_OFFSET));
     lengths.push(reader.varint());
   }
   if (index > MAX_INDEX) throw new DecodeError(`message ${index} of a batch`);

@@ -20,6 +20,9 @@ import { DISPATCH_LIMIT, QOS0_WINDOW } from "./limits.ts";
 import { Outgoing } from "./outgoing.ts";
 import { WordsReader, type WordsSink } from "./words.ts";
 
+/** What a batch may hold of memory is at most so many times what it is long. */
+const PINNED = 4;
+
 export interface ServerLinkOptions {
   readonly shards: Shards;
   readonly topics: TopicTable;
@@ -119,7 +122,10 @@ export class ServerLink implements WordsSink {
   #batch(message: Buffer): void {
     const attachment = this.#attachment;
     if (attachment === undefined) throw new RpcError("internal", "nobody has registered");
-    const batch = new ReceivedBatch(message, attachment.gateway, this.topics);
+    // It may stay long, and with it the whole frame that it came in.
+    const isSmall = message.length * PINNED < message.buffer.byteLength;
+    const own = isSmall ? Buffer.from(message) : message;
+    const batch = new ReceivedBatch(own, attachment.gateway, this.topics);
     attachment.take(batch, this.#window);
     this.#options.shards.publish(batch);
   }

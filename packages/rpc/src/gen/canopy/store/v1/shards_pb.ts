@@ -703,19 +703,21 @@ export const Shards: GenService<{
    * which are those of the port: what a message carries is with the sessions that it is for.
    *
    * From the process:
-   *   1 push: number, shard, epoch, gateway, seq, count, for each message its index minus the one before
-   *     minus 1, its offset, its length; then the records one behind the other. Offsets other than 0 and 1
-   *     (stored before) are written as what they are more than the last such one, plus 2.
+   *   1 push: number, shard, epoch, gateway, seq, base, count, for each message its index minus the one
+   *     before minus 1, its offset, its length; then the records one behind the other. Offsets 0 (not
+   *     stored) and 1 (stored before) are themselves, others what they are above the base, plus 2.
    *   2 dispatch: number, member, shard, epoch, offset, and the record to the end.
-   *   3 missed: number, count of shards, for each the shard, the epoch, whether all topics are meant, and
-   *     if not their count and the topics: pushes up to this number that were not sent. See ShardPeer.missed.
-   *   4 attached: gateway. Everything from here on is for the registration of that many-th order on this
-   *     link: number, from 1. Numbers of pushes begin at 1.
+   *   3 missed: number, count of shards, for each the shard, the epoch, whether any topic is meant, and if
+   *     not their count and the topics. Stands for all pushes up to this number that were not sent; see
+   *     ShardPeer.missed for what the gateway does before it acknowledges it.
+   *   4 attached: how often somebody has registered over this link, this time included. From here on numbers
+   *     begin at 1 again, for this registration; acknowledgements of what came before count for nothing, and
+   *     the gateway gives none between its own register and this.
    *
    * The stream's window bounds what the process holds for a slow gateway. QoS 0 is dropped, and counted,
-   * from a part of it on; without credit pushes are missed, for which a mark follows as soon as there is
-   * credit, before anything else. Marks, and dispatches of QoS ≥ 1 up to another window, need none; beyond
-   * that the link ends, from which everything follows as from a broken connection.
+   * from 4 MiB on. Without credit pushes are missed: a mark follows as soon as there is credit, before
+   * anything else. Marks need no credit, nor do dispatches of QoS ≥ 1, which are bounded by what members may
+   * have in flight: up to 16 MiB, beyond which the link ends.
    *
    * @generated from rpc canopy.store.v1.Shards.Pushes
    */
