@@ -9,7 +9,7 @@ class Pending {
   readonly receipts: ReceiptChange[] = [];
   readonly endedSessions: number[] = [];
   readonly senders: SenderSeq[] = [];
-  readonly progress = new Map<string, () => Uint8Array>();
+  readonly progress = new Map<string, () => Uint8Array | undefined>();
   readonly done = new Deferred();
 }
 
@@ -46,8 +46,11 @@ export class SideWrites {
     return pending.done.promise;
   }
 
-  /** `encode` is called when it is written: what it gives then counts. Empty removes it. */
-  progress(queue: string, encode: () => Uint8Array): Promise<void> {
+  /**
+   * `encode` is called when it is written: what it gives then counts. Empty removes it, undefined leaves
+   * it as it is.
+   */
+  progress(queue: string, encode: () => Uint8Array | undefined): Promise<void> {
     const pending = this.#next();
     pending.progress.set(queue, encode);
     return pending.done.promise;
@@ -85,7 +88,10 @@ export class SideWrites {
   async #append(pending: Pending): Promise<void> {
     const store = this.#owner.require();
     const progress = new Map<string, Uint8Array>();
-    for (const [queue, encode] of pending.progress) progress.set(queue, encode());
+    for (const [queue, encode] of pending.progress) {
+      const encoded = encode();
+      if (encoded !== undefined) progress.set(queue, encoded);
+    }
     const { receipts, endedSessions, senders } = pending;
     try {
       await store.append({ ...EMPTY_APPEND, receipts, endedSessions, senders, progress });

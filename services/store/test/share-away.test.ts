@@ -131,4 +131,30 @@ describe("a new owner", () => {
     await settled();
     expect(one.dispatched.map(({ payload }) => payload)).toEqual(["1", "2", "1"]);
   });
+
+  test("… and leaves the group's progress on disk, where more of it was to be written", async () => {
+    const disk = new MemoryDisk();
+    const { process, shard, one, offsets } = await dispatched(disk);
+    for (const offset of offsets) process.shards.settle(ONE, 1, shard, offset);
+    process.time.advance(300);
+    await settled();
+    process.publish(ONE, message("3"));
+    await settled();
+    process.register(TWO);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    process.sessions.sharedUnfinished = async (asked) => {
+      await promise;
+      return asked.map(() => []);
+    };
+    const owned = process.control.own(shard, 2, 20);
+    await settled();
+    process.time.advance(300);
+    await settled();
+    resolve();
+    process.shards.known(ONE, 20);
+    process.shards.known(TWO, 20);
+    await owned;
+    await settled();
+    expect(one.dispatched.map(({ payload }) => payload)).toEqual(["1", "2", "3", "3"]);
+  });
 });

@@ -1,4 +1,5 @@
 import type { Clock, Timer, Timers } from "@canopy/base";
+import { StoreError } from "@canopy/store";
 import type { SideWrites } from "../side-writes.ts";
 import type { Group } from "./group.ts";
 import type { GroupReader } from "./reader.ts";
@@ -60,7 +61,9 @@ export class ProgressWriter {
 
   async #write(reader: GroupReader, group: Group): Promise<void> {
     try {
+      requireCurrent(reader, group);
       await this.#sideWrites(reader.shard).progress(group.name, () => this.#encode(reader, group));
+      requireCurrent(reader, group);
     } catch (error) {
       reader.dirty = false;
       if (!reader.isClosed) this.changed(reader, group);
@@ -68,9 +71,10 @@ export class ProgressWriter {
     }
   }
 
-  #encode(reader: GroupReader, group: Group): Uint8Array {
+  #encode(reader: GroupReader, group: Group): Uint8Array | undefined {
     // The queue has gone meanwhile; its progress must not come back.
-    if (reader.isClosed || group.queue === undefined) return EMPTY;
+    if (group.queue === undefined) return EMPTY;
+    if (reader.isClosed) return undefined;
     const began = this.#clock.now();
     const bytes = reader.encode();
     reader.dirty = false;
@@ -78,4 +82,10 @@ export class ProgressWriter {
     this.#interval = Math.max(INTERVAL, spent * this.#dirty.size, spent / SHARE_OF_TIME);
     return bytes;
   }
+}
+
+/** Where its shard is opened anew, what is on disk counts, and what the next reader makes of it. */
+function requireCurrent({ isClosed, shard }: GroupReader, { queue }: Group): void {
+  if (!isClosed || queue === undefined) return;
+  throw new StoreError("unavailable", `shard ${shard} is being opened`);
 }
