@@ -152,6 +152,12 @@ export class Link {
 function explain(client: Client, done: (reason: string) => void): void {
   const nothing = (): Buffer => Buffer.alloc(0);
   client.makeUnaryRequest("/grpc.health.v1.Health/Check", nothing, nothing, undefined, (error) => {
-    done(error?.details ?? "the connection broke");
+    done(error === null ? "the connection broke" : causeIn(error.details));
   });
+}
+
+/** grpc-js wraps what the system said into what it did itself. */
+function causeIn(details: string): string {
+  const [, cause] = /Last error: (?:Error: )?(.+?)\.? Resolution note:/s.exec(details) ?? [];
+  return cause ?? details;
 }
