@@ -212,6 +212,18 @@ describe("members of shared subscriptions", () => {
     expect(others.slice(0, 3)).toEqual(["join 4", "holds 4 0: 7", "known 10"]);
   });
 
+  test("what crosses the word that they leave goes to others, where no queue has it", () => {
+    const world = new World([1, 1]);
+    world.shards.join(GATEWAY, member(4));
+    world.shards.leave(GATEWAY, 4, [], []);
+    world.store(1).news();
+    dispatch(world, 0);
+    expect(world.store(1).news()[0]).toBe("leave 4 with 1");
+    dispatch(world, 7);
+    dispatch(world, 0, 0);
+    expect(world.store(1).news()).not.toContain("leave 4 with 1");
+  });
+
   test("what they return goes to its owner alone, and is lost without one", () => {
     const world = new World([1, 0]);
     world.shards.join(GATEWAY, member(4));

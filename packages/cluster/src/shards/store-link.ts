@@ -65,7 +65,11 @@ export class StoreLink implements ShardPeer, Source {
   dispatch(message: Dispatch): void {
     if (this.isClosed) return;
     // before the gateway hears of it: it may be settled within the call
-    if (!this.#inbound.isOutdated(message)) this.#members.dispatched(message);
+    if (!this.#inbound.isOutdated(message)) {
+      const returned = this.#members.returned(message);
+      if (returned !== undefined) this.node.leave(this.#gateway, message.member, [], [returned]);
+      this.#members.dispatched(message);
+    }
     this.#inbound.dispatch(this, message);
   }
 
