@@ -114,6 +114,10 @@ export class ControlClient implements Control {
     return this.#call((control) => control.announce(node));
   }
 
+  accuse(gateway: Incarnation): Promise<void> {
+    return this.#call((control) => control.accuse(gateway));
+  }
+
   wish(wish: NodeWish): Promise<Version> {
     return this.#call((control) => control.wish(wish));
   }

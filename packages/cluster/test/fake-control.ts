@@ -66,6 +66,10 @@ export class FakeControl implements Control {
     return this.#answer("announce");
   }
 
+  accuse(): Promise<void> {
+    return this.#answer("accuse");
+  }
+
   wish(): Promise<number> {
     return this.#answer("wish");
   }

@@ -141,6 +141,11 @@ export interface Control {
    * new becomes a member by it. `refused` where somebody has to allow that first; the message says how.
    */
   announce(node: Announcement): Promise<Announced>;
+  /**
+   * A session group's leader says that a gateway does not give up a session that is claimed: for a few
+   * seconds its lease is not extended. Said again for as long as it is so.
+   */
+  accuse(gateway: Incarnation): Promise<void>;
   /** Settles when it is committed; that it is so in all groups takes longer. `refused`: why it can't be. */
   wish(wish: NodeWish): Promise<Version>;
   /** Settles when every live gateway has acknowledged this version, or is down. */

@@ -55,6 +55,7 @@ function calls(control: ReturnType<typeof controlOver>): (() => Promise<unknown>
     () => control.ban(ban),
     () => control.unban("user", "u"),
     () => control.announce(node),
+    () => control.accuse(large),
     () => control.wish(wish),
     () => control.inForce(large),
   ];
@@ -75,7 +76,7 @@ describe("calls", () => {
     const given = await Promise.all(calls(control).map((call) => call()));
     const { join: joined, announce } = answers;
     const others = [undefined, undefined, 12, large, 1];
-    expect(given).toEqual([joined, ...others, announce, 3, undefined]);
+    expect(given).toEqual([joined, ...others, announce, undefined, 3, undefined]);
     expect(fake.asked).toEqual([
       { method: "join", args: [join] },
       { method: "renew", args: [{ incarnation: large, acknowledged: large + 1 }] },
@@ -84,6 +85,7 @@ describe("calls", () => {
       { method: "ban", args: [ban] },
       { method: "unban", args: ["user", "u"] },
       { method: "announce", args: [node] },
+      { method: "accuse", args: [large] },
       { method: "wish", args: [wish] },
       { method: "inForce", args: [large] },
     ]);

@@ -1,4 +1,4 @@
-import { Deferred, type Timer, type Timers } from "@canopy/base";
+import { type Clock, Deferred, type Timer, type Timers } from "@canopy/base";
 import {
   type GatewayPeer,
   type Opened,
@@ -15,14 +15,19 @@ export interface ClaimOptions {
   readonly repeat: number;
   /** How long a claim waits for it, ms. */
   readonly timeout: number;
+  /** After so long, in ms, a gateway that does not give up a session is reported, at each repeat. */
+  readonly patience: number;
   /** Claims that may be under way. */
   readonly maxWaiting: number;
 }
 
 interface Parts extends ClaimOptions {
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly state: () => SessionState;
   readonly peer: (gateway: number) => GatewayPeer | undefined;
+  /** The gateway has not given up a session for longer than `patience`. */
+  readonly accuse: (gateway: number) => void;
   readonly open: (request: OpenRequest) => Promise<OpenResult>;
   /** Releases what an open may have opened or may yet open. Settles when it is done; never rejects. */
   readonly undo: (request: OpenRequest) => Promise<unknown>;
@@ -42,6 +47,10 @@ interface Contest {
   opening: boolean;
   /** It may have been opened, and nobody was told: until it is released nobody else comes in. */
   uncertain: boolean;
+  /** Who was asked to give the session up, which opening of it, and since when. */
+  owner: number;
+  epoch: number;
+  since: number;
   /** Asks the owner again. */
   repeat: Timer | undefined;
   /** Gives up on the owner. */
@@ -71,6 +80,9 @@ export class Claims {
         claim: undefined,
         opening: false,
         uncertain: false,
+        owner: 0,
+        epoch: 0,
+        since: 0,
         repeat: undefined,
         deadline: undefined,
       };
@@ -129,10 +141,22 @@ export class Claims {
     contest.repeat = this.#parts.timers.set(this.#parts.repeat, () => {
       if (contest.claim !== undefined && !contest.opening) this.#advance(contest, contest.claim);
     });
+    this.#watch(contest, session);
     // Without a peer its gateway has not attached to this leader yet, or it is gone, and the release of
     // its sessions is under way.
     const peer = this.#parts.peer(session.gateway);
     peer?.stop(session.incarnation, session.epoch, "taken-over");
+  }
+
+  /** No claim outlasts a lease: who does not answer it loses his. */
+  #watch(contest: Contest, { gateway, epoch }: SessionView): void {
+    const { clock, patience, accuse } = this.#parts;
+    const now = clock.now();
+    if (contest.owner !== gateway || contest.epoch !== epoch) {
+      Object.assign(contest, { owner: gateway, epoch, since: now });
+    } else if (now - contest.since >= patience) {
+      accuse(gateway);
+    }
   }
 
   async #open(contest: Contest, claim: Claim): Promise<void> {

@@ -14,6 +14,7 @@ import {
   type WillPublication,
   type WithdrawRequest,
 } from "@canopy/session";
+import { Accusing } from "./accusing.ts";
 import { Background } from "./background.ts";
 import { Claims } from "./claims.ts";
 import { Cleanup } from "./cleanup.ts";
@@ -46,6 +47,12 @@ export interface LeadingParts {
   /** How often, and how long at most, the owner of a claimed session is asked, ms. */
   readonly claimRepeat: number;
   readonly claimTimeout: number;
+  /** See ClaimOptions. */
+  readonly claimPatience: number;
+  /** See Control.accuse. */
+  readonly accuse: (gateway: number) => void;
+  /** Lets another node lead; false where that was tried already, or there is nobody. */
+  readonly giveUp: () => boolean;
 }
 
 export class Leading {
@@ -104,12 +111,18 @@ export class Leading {
     this.#deadlines = new Deadlines({ clock: groupClock, timers, state, propose, background });
     const onAttached = (gateway: number) => this.claims.attached(gateway);
     this.gateways = new Gateways({ state, propose, background, onAttached });
+    const { accuse: report, giveUp } = parts;
+    const gateways = () => [...state().gateways()].length;
+    const accusing = new Accusing({ clock, gateways, report, giveUp });
     this.claims = new Claims({
       timers,
       state,
       maxWaiting,
+      clock,
       repeat: parts.claimRepeat,
       timeout: parts.claimTimeout,
+      patience: parts.claimPatience,
+      accuse: (gateway) => accusing.note(gateway),
       peer: (gateway) => this.gateways.peer(gateway),
       open: (request) => propose({ type: "open", request }),
       undo: (request) => this.#undo(request),

@@ -80,6 +80,8 @@ export class SessionNode {
   readonly #host: RaftHost;
   readonly #entering: Entering;
   readonly #stopped = new Deferred();
+  /** Of the control plane, wherever it is; undefined where all is in one process. */
+  #leader: Pick<Control, "accuse"> | undefined;
 
   constructor(options: SessionNodeOptions) {
     const { shards, groups, clock, timers, logger } = options;
@@ -115,7 +117,11 @@ export class SessionNode {
     this.groups = Array.from({ length: groups }, (_, i) => {
       const { store } = options;
       const group = i + 1;
-      const own = { group, onEnded: (reason: string) => this.#onEnded(group, reason) };
+      const own = {
+        group,
+        onEnded: (reason: string) => this.#onEnded(group, reason),
+        accuse: (gateway: number) => this.#accuse(gateway),
+      };
       return createSessionService({ ...around, ...own, bootstrap, cluster, store, keeping: kept });
     });
     this.sessions = together(this.groups, () => this.#belongs);
@@ -137,7 +143,8 @@ export class SessionNode {
    * node is. Settles when all that is done, and waits for it as long as need be. Rejects where the
    * cluster is another one than this node was made for.
    */
-  async enter(control: Pick<Control, "announce">, address: string): Promise<void> {
+  async enter(control: Pick<Control, "announce" | "accuse">, address: string): Promise<void> {
+    this.#leader = control;
     await this.#entering.run(control, address);
     await this.#viewKnown();
     const { shards, groups } = this.control.view;
@@ -184,6 +191,13 @@ export class SessionNode {
     if (this.#belongs) onEnded(reason);
     else if (group === CONTROL) onEnded(`${name} has left the cluster`);
     else logger.info({ group, reason }, "a group has been left");
+  }
+
+  /** Said again while it is so: one that does not arrive is not missed. */
+  #accuse(gateway: number): void {
+    this.#leader?.accuse(gateway).catch((error: unknown) => {
+      this.#options.logger.debug({ gateway, error: String(error) }, "an accusation was not heard");
+    });
   }
 
   #othersAreWithout(replica: number): boolean {

@@ -25,6 +25,7 @@ import {
   type UnsubscribeRequest,
   type WithdrawRequest,
 } from "@canopy/session";
+import { Resignation } from "./control/resignation.ts";
 import { ended, notLeader, stopped } from "./errors.ts";
 import { GroupClock } from "./group-clock.ts";
 import { Leading, type LeadingParts } from "./leading.ts";
@@ -59,6 +60,10 @@ export interface SessionServiceOptions {
   /** How often, and how long at most, the owner of a claimed session is asked, ms. */
   readonly claimRepeat?: number;
   readonly claimTimeout?: number;
+  /** After so long, in ms, a gateway that does not give up a session is reported to `accuse`. */
+  readonly claimPatience?: number;
+  /** See Control.accuse. Absent: gateways end with this process. */
+  readonly accuse?: (gateway: number) => void;
   /**
    * After start(): the group has ended here, though nobody stopped this. From here on every call is
    * refused as `closed`; a restart may help, or another replica.
@@ -73,6 +78,13 @@ const MAX_WAITING = 100_000;
 const PART = 1_000;
 const CLAIM_REPEAT = 1_000;
 const CLAIM_TIMEOUT = 10_000;
+/**
+ * Longer than a gateway waits for appends whose owner is gone; and with a lease of 3 s it is gone before
+ * the claim's time is over.
+ */
+const CLAIM_PATIENCE = 5_000;
+/** In which a leader that has lost sight of most gateways lets another lead, once to each. */
+const RESIGNATION = 3_000;
 
 /**
  * start() settles when this replica leads and has begun to, or knows who leads; it rejects where the
@@ -124,6 +136,7 @@ class Service implements Sessions, Lifecycle {
   readonly #options: SessionServiceOptions;
   readonly #replica: Replica;
   readonly #clock: GroupClock;
+  readonly #resignation: Resignation;
   readonly queries: SessionQueries;
   readonly #leaderKnown = new Deferred();
   #opening: Promise<RaftGroup> | undefined;
@@ -140,6 +153,7 @@ class Service implements Sessions, Lifecycle {
   constructor(options: SessionServiceOptions) {
     this.#options = options;
     this.#clock = new GroupClock(options.clock);
+    this.#resignation = new Resignation(options.clock, options.logger, RESIGNATION);
     const { shards, groups = 1, group, logger } = options;
     const onApplied = () => this.#leading?.afterBatch();
     this.#replica = new Replica({ shards, groups, group }, logger, onApplied);
@@ -344,6 +358,9 @@ class Service implements Sessions, Lifecycle {
       maxWaiting: maxWaiting ?? MAX_WAITING,
       claimRepeat: this.#options.claimRepeat ?? CLAIM_REPEAT,
       claimTimeout: this.#options.claimTimeout ?? CLAIM_TIMEOUT,
+      claimPatience: this.#options.claimPatience ?? CLAIM_PATIENCE,
+      accuse: this.#options.accuse ?? (() => {}),
+      giveUp: () => this.#resignation.resign(group),
     };
   }
 }

@@ -75,6 +75,9 @@ export function controlOver(channel: RpcChannel, options: ControlOverOptions = {
       const { version, replica } = await call(method.announce, toAnnouncement(node));
       return { version: Number(version), replica: Number(replica) };
     },
+    accuse: async (gateway) => {
+      await call(method.accuse, { incarnation: BigInt(gateway) });
+    },
     wish: (wish) => versionOf(call(method.wish, toWish(wish))),
     inForce: async (version) => {
       const within = options.inForceDeadline ?? IN_FORCE_DEADLINE_MS;

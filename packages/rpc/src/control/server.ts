@@ -34,6 +34,10 @@ export function controlHandlers(control: Control): Handlers<typeof Service> {
       const { version, replica } = await control.announce(fromAnnouncement(message));
       return { version: BigInt(version), replica: BigInt(replica) };
     },
+    accuse: async ({ incarnation }) => {
+      await control.accuse(Number(incarnation));
+      return {};
+    },
     wish: async (message) => ({ version: BigInt(await control.wish(fromWish(message))) }),
     inForce: async ({ version }) => {
       await control.inForce(Number(version));

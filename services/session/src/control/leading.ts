@@ -168,6 +168,10 @@ export class Leading {
     return { version, replica: result.replica };
   }
 
+  accuse(gateway: Incarnation): void {
+    this.#leases.accuse(gateway, this.#parts.clock.now());
+  }
+
   wish(wish: NodeWish): Promise<Version> {
     return this.#change({ type: "node-wish", ...wish });
   }

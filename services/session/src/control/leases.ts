@@ -8,6 +8,9 @@ export interface LeaseOptions {
   readonly absence: number;
 }
 
+/** How long an accusation stands, ms: until it is repeated, and no longer than a lease can do without. */
+const ACCUSED = 1_500;
+
 interface Lease {
   readonly kind: MemberKind;
   expires: number;
@@ -15,6 +18,8 @@ interface Lease {
   /** Streams of this member to this leader, and since when there is none any more. */
   streams: number;
   absentSince: number | undefined;
+  /** Until then it is said not to answer claims. */
+  accusedUntil: number;
 }
 
 export class Leases {
@@ -50,6 +55,7 @@ export class Leases {
         acknowledged: incarnation,
         streams: 0,
         absentSince: undefined,
+        accusedUntil: Number.NEGATIVE_INFINITY,
       });
     }
     for (const incarnation of gone) this.#held.delete(incarnation);
@@ -71,6 +77,16 @@ export class Leases {
       if (lease.kind === kind && lease.acknowledged < version) return false;
     }
     return true;
+  }
+
+  /** It does not answer claims; forgotten where it is not said again. */
+  accuse(incarnation: Incarnation, now: number): void {
+    const lease = this.#held.get(incarnation);
+    if (lease?.kind === "gateway") lease.accusedUntil = now + ACCUSED;
+  }
+
+  isAccused(incarnation: Incarnation, now: number): boolean {
+    return (this.#held.get(incarnation)?.accusedUntil ?? Number.NEGATIVE_INFINITY) > now;
   }
 
   /** Of every member. */

@@ -77,6 +77,9 @@ export class Renewals {
     const { incarnation } = renewal;
     if (state().view.member(incarnation) === undefined) return memberEnded(incarnation);
     if (duties.isEnding(incarnation)) return unavailable("this member's end is being committed");
+    if (leases.isAccused(incarnation, clock.now())) {
+      return unavailable("this gateway does not give up sessions that are claimed by others");
+    }
     const acknowledged = leases.acknowledged(incarnation);
     if (lateness.isBehind(acknowledged, clock.now())) {
       const { version } = state();

@@ -39,10 +39,7 @@ export class Resignation {
     this.#underWay = false;
     // Still leading, it ends the gateways at the next look.
     if (answer.type !== "done") {
-      this.#logger.warn(
-        { to, answer: answer.type },
-        "the control plane's leadership was not handed over",
-      );
+      this.#logger.warn({ to, answer: answer.type }, "the leadership was not handed over");
     }
   }
 }

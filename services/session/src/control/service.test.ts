@@ -59,6 +59,25 @@ describe("leases", () => {
     await waitFor(() => !view.isDown(first.incarnation));
   });
 
+  test("a gateway that does not give up sessions is not renewed while others say so, a store process is", async () => {
+    const { cluster, control, renew, isUp } = await start();
+    const g = await join(control, gateway("g"));
+    const s = await join(control, store("s"));
+    await control.accuse(g);
+    await control.accuse(s);
+    await expect(renew(g)).rejects.toMatchObject({ code: "unavailable" });
+    await renew(s);
+    await cluster.pass(1_500);
+    await renew(g);
+    const accused = () =>
+      Promise.all([control.accuse(g), renew(s), renew(g).catch(() => undefined)]);
+    await cluster.pass(LEASE - 100, accused);
+    expect(isUp(g)).toBe(true);
+    await cluster.pass(100, accused);
+    await waitFor(() => !isUp(g));
+    expect(isUp(s)).toBe(true);
+  });
+
   test("a member that obeys nothing newer for a second is not renewed, though it asks", async () => {
     const { cluster, control, renew, isUp, view } = await start();
     const g = await join(control, gateway("g"));

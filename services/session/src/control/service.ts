@@ -226,6 +226,10 @@ class Service implements Control, Lifecycle {
     return this.#leads().announce(node);
   }
 
+  async accuse(gateway: Incarnation): Promise<void> {
+    this.#leads().accuse(gateway);
+  }
+
   async wish(wish: NodeWish): Promise<Version> {
     return this.#leads().wish(wish);
   }
