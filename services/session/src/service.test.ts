@@ -111,27 +111,6 @@ describe("opening", () => {
     expect(h.time.pending).toBe(0);
   });
 
-  test("an owner that doesn't answer is reported for as long as it does not, and no other", async () => {
-    const accused: number[] = [];
-    const h = await Harness.start({ accuse: (gateway) => accused.push(gateway) });
-    const [owner, other] = [await h.attach(), await h.attach()];
-    const opened = await h.sessions.open(openRequest(owner));
-    const claim = h.sessions.open(openRequest(other));
-    h.time.advance(4_900);
-    expect(accused).toEqual([]);
-    h.time.advance(2_100);
-    expect(accused).toEqual([owner, owner, owner]);
-    await h.sessions.release(releaseOf(opened));
-    const again = await claim;
-    h.time.advance(10_000);
-    expect(accused).toHaveLength(3);
-    const next = h.sessions.open(openRequest(owner));
-    h.time.advance(4_000);
-    expect(accused).toHaveLength(3);
-    await h.sessions.release(releaseOf(again));
-    await next;
-  });
-
   test("a claim waits while the owner's gateway goes down", async () => {
     const h = await Harness.start();
     const first = await h.attach();
