@@ -19,10 +19,7 @@ const subscribers: readonly SubscriberOptions[] = [
   {
     name: "narrow",
     isDurable: true,
-    filters: [
-      { filter: "f/2/1", qos: 2 },
-      { filter: "f/2/7", qos: 2 },
-    ],
+    filters: [{ filter: "f/2/1", qos: 2 }],
     receiveMaximum: 3,
     isLazy: true,
   },
