@@ -44,8 +44,8 @@ export const defects: readonly Defect[] = [
     edits: [
       {
         file: "services/store/src/planner.ts",
-        find: "return receipts.isInFlight(session, key) || (owner.known?.hasReceipt(session, key) ?? false);",
-        replace: "return false;",
+        find: "    receipts.began(session, key);\n    draft.receipt(session, key, true);",
+        replace: "",
       },
     ],
   },
