@@ -96,7 +96,7 @@ export class AskingAdmin implements ClusterAdmin {
     });
     if (answering === undefined) return;
     throw refused(
-      `${name} answers with the disk that the cluster knows; ` +
+      `${name} answers, or did a moment ago, with the disk that the cluster knows; ` +
         `to take it out: canopy admin cluster remove ${name}`,
     );
   }
