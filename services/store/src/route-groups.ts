@@ -25,41 +25,59 @@ export class RouteGroups {
     return this.#streams.get(group)?.term ?? 0;
   }
 
-  /** What changes for the process, in order. Throws a `stale` SessionError for what is out of turn. */
-  take(batch: RouteBatch): RouteChange[] {
+  /** How many steps {@link RouteGroups.take} may have, about. */
+  steps({ group, whole, changes }: RouteBatch): number {
+    const known = whole ? (this.#streams.get(group)?.filters.size ?? 0) : 0;
+    return known + changes.length;
+  }
+
+  /**
+   * What changes for the process, in order, a step at a time; `undefined` where a step changes nothing.
+   * Throws a `stale` SessionError for what is out of turn. It has to be taken to its end before the next.
+   */
+  *take(batch: RouteBatch): Generator<RouteChange | undefined> {
     const { group, term, seq, whole } = batch;
     const known = this.#streams.get(group);
     if (known !== undefined && term < known.term) throw outOfTurn("a later leader has spoken");
-    if (whole) return this.#replace(batch, known);
+    if (whole) {
+      yield* this.#replace(batch, known);
+      return;
+    }
     if (known?.term !== term) throw outOfTurn("it begins with everything");
     const first = seq - batch.changes.length + 1;
     if (first > known.seq + 1) throw outOfTurn("changes before these are missing");
     const changes = batch.changes.slice(Math.max(0, known.seq + 1 - first));
     known.seq = Math.max(known.seq, seq);
-    return this.#apply(known, changes);
+    for (const { filter, add } of changes) yield this.#apply(known, filter, add);
   }
 
-  #replace({ group, term, seq, changes }: RouteBatch, known: Stream | undefined): RouteChange[] {
-    if (known?.term === term && seq < known.seq) return [];
+  *#replace(
+    { group, term, seq, changes }: RouteBatch,
+    known: Stream | undefined,
+  ): Generator<RouteChange | undefined> {
+    if (known?.term === term && seq < known.seq) return;
     const stream = { term, seq, filters: known?.filters ?? new Set<string>() };
     this.#streams.set(group, stream);
-    const wanted = new Set(changes.map(({ filter }) => filter));
-    const gone = [...stream.filters].filter((filter) => !wanted.has(filter));
-    const all = gone.map((filter): RouteChange => ({ filter, add: false }));
-    return this.#apply(stream, all.concat(changes));
+    const wanted = new Set<string>();
+    for (const { filter } of changes) {
+      wanted.add(filter);
+      yield undefined;
+    }
+    for (const filter of stream.filters) {
+      yield wanted.has(filter) ? undefined : this.#apply(stream, filter, false);
+    }
+    for (const { filter } of changes) yield this.#apply(stream, filter, true);
   }
 
-  #apply({ filters }: Stream, changes: readonly RouteChange[]): RouteChange[] {
-    return changes.filter(({ filter, add }) => {
-      if (filters.has(filter) === add) return false;
-      const before = this.#counts.get(filter) ?? 0;
-      const after = before + (add ? 1 : -1);
-      if (add) filters.add(filter);
-      else filters.delete(filter);
-      if (after === 0) this.#counts.delete(filter);
-      else this.#counts.set(filter, after);
-      return add ? before === 0 : after === 0;
-    });
+  #apply({ filters }: Stream, filter: string, add: boolean): RouteChange | undefined {
+    if (filters.has(filter) === add) return undefined;
+    const before = this.#counts.get(filter) ?? 0;
+    const after = before + (add ? 1 : -1);
+    if (add) filters.add(filter);
+    else filters.delete(filter);
+    if (after === 0) this.#counts.delete(filter);
+    else this.#counts.set(filter, after);
+    return (add ? before : after) === 0 ? { filter, add } : undefined;
   }
 }
 

@@ -6,6 +6,9 @@ import { isShared } from "./share/name.ts";
 import type { Shares } from "./share/shares.ts";
 import type { Subscribers } from "./subscribers.ts";
 
+/** So many steps at a time: some milliseconds. */
+const SLICE = 500;
+
 /** Which filters have a queue: an ordered stream of changes from the sessions. */
 export class Routes {
   readonly #subscribers: Subscribers;
@@ -45,32 +48,47 @@ export class Routes {
 
   /** Settles when the changes are in force. Rejects as {@link RouteSink.routes} does. */
   async take(batch: RouteBatch): Promise<void> {
-    const changes = this.#groups.take(batch);
-    // Nothing new may be something that another call still waits for.
-    await (changes.length > 0 ? this.#change(changes) : this.#waiting);
+    // Behind what waits also where there is nothing new: another call may still wait for that.
+    if (this.#waiting !== undefined || this.#groups.steps(batch) > SLICE) {
+      await this.#inTurn(() => this.#takeInSlices(batch));
+      return;
+    }
+    const changes = [...this.#groups.take(batch)].filter((change) => change !== undefined);
+    if (changes.some((change) => this.#mustWait(change))) {
+      await this.#inTurn(() => this.#applyAll(changes));
+    } else for (const change of changes) this.#apply(change);
   }
 
-  #change(changes: readonly RouteChange[]): Promise<void> {
-    if (this.#waiting === undefined && !changes.some((change) => this.#mustWait(change))) {
-      for (const change of changes) this.#apply(change);
-      return Promise.resolve();
-    }
-    const before = this.#waiting ?? Promise.resolve();
-    const applied = before.then(() => this.#applyInTurn(changes));
-    this.#waiting = applied;
-    return applied.finally(() => {
-      if (this.#waiting === applied) this.#waiting = undefined;
-    });
+  async #inTurn(task: () => Promise<void>): Promise<void> {
+    const applied = (this.#waiting ?? Promise.resolve()).then(task);
+    const ended = applied
+      .catch(() => {})
+      .then(() => {
+        if (this.#waiting === ended) this.#waiting = undefined;
+      });
+    this.#waiting = ended;
+    await applied;
   }
 
   #mustWait({ filter, add }: RouteChange): boolean {
     return add && this.#removals.underWay(filter) !== undefined;
   }
 
-  async #applyInTurn(changes: readonly RouteChange[]): Promise<void> {
+  async #applyAll(changes: Iterable<RouteChange>): Promise<void> {
     for (const change of changes) {
-      if (change.add) await this.#removals.underWay(change.filter);
+      if (this.#mustWait(change)) await this.#removals.underWay(change.filter);
       this.#apply(change);
+    }
+  }
+
+  /** All routes of a group may be very many. */
+  async #takeInSlices(batch: RouteBatch): Promise<void> {
+    let left = SLICE;
+    for (const change of this.#groups.take(batch)) {
+      if (change !== undefined) await this.#applyAll([change]);
+      if (--left > 0) continue;
+      left = SLICE;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

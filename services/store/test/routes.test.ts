@@ -14,6 +14,37 @@ describe("routes", () => {
     expect((await world.read("t/#", shard)).map(({ payload }) => payload)).toEqual(["after"]);
   });
 
+  test("very many are taken in slices, and what comes meanwhile behind them", async () => {
+    const world = await startedWorld();
+    world.register(1);
+    const { routeSink } = world.service;
+    const changes = Array.from({ length: 5_000 }, (_, i) => ({ filter: `f/${i}`, add: true }));
+    const of = { group: 1, term: 2 };
+    const whole = routeSink.routes({ ...of, seq: 0, whole: true, changes });
+    const gone = routeSink.routes({
+      ...of,
+      seq: 1,
+      whole: false,
+      changes: [{ filter: "f/4999", add: false }],
+    });
+    const former = routeSink.routes({ ...of, term: 1, seq: 0, whole: true, changes: [] });
+    const refused = expect(former).rejects.toMatchObject({ code: "stale" });
+    let turns = 0;
+    let isOver = false;
+    void whole.then(() => {
+      isOver = true;
+    });
+    for (; !isOver; turns++) await new Promise((resolve) => setImmediate(resolve));
+    expect(turns).toBeGreaterThan(10);
+    await gone;
+    await refused;
+    for (const topic of ["f/0", "f/4998", "f/4999"]) {
+      world.publish(1, { topic, payload: topic, qos: 1 });
+    }
+    await settled();
+    expect(world.shards.counts().queuedMessages).toBe(2);
+  });
+
   test("a route that goes takes its queue along, with what was on its way", async () => {
     const world = await startedWorld();
     world.register(1);
