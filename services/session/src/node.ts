@@ -163,17 +163,20 @@ export class SessionNode {
     return founding.complaints.length > 0 ? founding.complaints : founding.waitsFor;
   }
 
-  /** A replica that was added later has nothing before a leader has sent it. */
+  /**
+   * A replica that was added later has nothing before a leader has sent it. One that leaves goes on with
+   * what it still has: it may be needed for a majority.
+   */
   async #viewKnown(): Promise<void> {
     const { view } = this.control;
     const known = new Deferred();
-    const unlisten = view.listen(() => {
-      if (this.#belongs && view.nodeEntry(this.#options.name) !== undefined) known.resolve();
-    });
-    const { name } = this.#options;
-    if (view.nodeEntry(name) === undefined || !this.#belongs) {
-      await Promise.race([known.promise, this.#stopped.promise]);
-    }
+    const look = (): void => {
+      const { replica } = view.nodeEntry(this.#options.name) ?? {};
+      if (replica === this.control.raft?.status.replica) known.resolve();
+    };
+    const unlisten = view.listen(look);
+    look();
+    await Promise.race([known.promise, this.#stopped.promise]);
     unlisten();
   }
 

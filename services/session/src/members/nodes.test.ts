@@ -81,3 +81,16 @@ test("whoever leads at each step: a node joins, while another leaves, and leader
   await joined.entered.catch(() => {});
   await cluster.settle("n2", "n3", "n4");
 });
+
+test("a node that is started again while it leaves goes on being a voter until the others can do without", async () => {
+  const cluster = await NodeCluster.start(FOUNDERS);
+  await cluster.kill("n2");
+  await cluster.of("n3").client.wish({ name: "n1", wish: "remove" });
+  await cluster.kill("n1");
+  await (await cluster.begin("n1")).entered;
+  // Without it there would be one of three.
+  await waitFor(() => cluster.leaders().every((leader) => leader !== undefined));
+  expect(cluster.voters()[1]).toHaveLength(3);
+  await cluster.begin("n2");
+  await cluster.settle("n2", "n3");
+});
