@@ -49,6 +49,9 @@ export interface RemoteShardsOptions {
   readonly logger: Logger;
 }
 
+/** So many messages with answers are acknowledged at once. */
+const ACKNOWLEDGED = 64;
+
 const NO_COUNTS: ShardCounts = {
   retained: 0,
   queuedMessages: 0,
@@ -66,7 +69,8 @@ export class RemoteShards implements Shards, AnswersSink {
   readonly answers: Omit<StreamHandler, "onClosed"> = {
     onMessage: (message, number) => {
       readAnswers(message, this);
-      this.#options.publish.acknowledge(number);
+      // They use no credit: it is only so that the process may forget them.
+      if (number % ACKNOWLEDGED === 0) this.#options.publish.acknowledge(number);
     },
     onReady: () => this.#out.onReady(),
   };
