@@ -33,7 +33,8 @@ describe("calls", () => {
       },
     });
     const channel = await channelTo(address);
-    const call = channel.call(say, { text: "" }, { deadline: 30 });
+    await waitFor(() => channel.state === "ready");
+    const call = channel.call(say, { text: "" }, { deadline: 200 });
     await expect(call).rejects.toMatchObject({ code: "deadline", sent: true });
     await waitFor(() => signal?.aborted);
   });

@@ -116,8 +116,9 @@ describe("calls", () => {
 
   test("say whether they may have been done where there is no answer", async () => {
     const { fake, channel } = await pair();
+    await waitFor(() => channel.state === "ready");
     fake.answer = () => new Promise(() => {});
-    const options = { deadline: 30, renewDeadline: 30, inForceDeadline: 30 };
+    const options = { deadline: 100, renewDeadline: 100, inForceDeadline: 100 };
     for (const call of calls(controlOver(channel, options))) {
       await expect(call()).rejects.toMatchObject({ name: "ControlError", code: "indeterminate" });
     }

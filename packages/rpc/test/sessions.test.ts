@@ -170,7 +170,8 @@ describe("calls", () => {
   });
 
   test("that are not answered end in time, as perhaps done", async () => {
-    const { fake, sessions } = await pair({ deadline: 40, longDeadline: 60 });
+    const { fake, channel, sessions } = await pair({ deadline: 300, longDeadline: 300 });
+    await waitFor(() => channel.state === "ready");
     fake.answer = () => new Promise(() => {});
     expect(new Set(codes(await askAll(sessions)))).toEqual(new Set(["indeterminate"]));
     await expect(sessions.attach(GATEWAY, idlePeer)).rejects.toMatchObject({ code: "unavailable" });
@@ -286,7 +287,8 @@ describe("batches", () => {
   });
 
   test("what is given up while it waits is not sent, and holds up nothing", async () => {
-    const { fake, sessions } = await pair({ deadline: 200 }, 10);
+    const { fake, channel, sessions } = await pair({ deadline: 300 }, 10);
+    await waitFor(() => channel.state === "ready");
     const gate = Promise.withResolvers<void>();
     fake.answer = () => gate.promise;
     const sent = sessions.progress([progressOf(1)]);

@@ -239,7 +239,7 @@ describe("errors of the port", () => {
 
   test("no answer in time is unavailable, but for interests, which wait", async () => {
     const store = new FakeStore();
-    const linked = await linkTo((await serveStore(store)).address, { deadline: 30 });
+    const linked = await linkTo((await serveStore(store)).address, { deadline: 100 });
     const { shards } = await gatewayOn(store, linked, ONE);
     const gate = Promise.withResolvers<number[]>();
     store.answer = () => gate.promise;
