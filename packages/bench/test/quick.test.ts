@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,10 +20,14 @@ interface Outcome {
 
 /** The benchmark as a process, with its temporary folders where they can be seen. */
 function bench(...args: readonly string[]): Promise<Outcome> {
+  return benchIn({}, ...args);
+}
+
+function benchIn(env: Record<string, string>, ...args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ["--conditions=source", main, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, TMPDIR: folder },
+      env: { ...process.env, TMPDIR: folder, ...env },
     });
     let output = "";
     const add = (text: Buffer): void => {
@@ -105,7 +109,17 @@ test("each command lists its scenarios", async () => {
 });
 
 test("a guard that has nothing to compare with says so, which is no failure", async () => {
-  const { code, output } = await bench("guard", "--base", "no-such-commit");
+  // a repository without a commit, as a clone of the last one alone has none before it
+  const repository = join(folder, "no-commits");
+  execFileSync("git", ["init", "--quiet", "--bare", repository]);
+  const { code, output } = await benchIn({ GIT_DIR: repository, GIT_WORK_TREE: "." }, "guard");
+  await rm(repository, { recursive: true });
   expect(output).toContain("SKIPPED");
   expect(code).toBe(3);
+}, 60_000);
+
+test("a guard is given a commit that is not there: that is refused", async () => {
+  const { code, output } = await bench("guard", "--base", "no-such-commit");
+  expect(output).toContain("no-such-commit");
+  expect(code).toBe(2);
 }, 60_000);
