@@ -52,6 +52,22 @@ describe("a call", () => {
     expect(node("b").asked).toEqual(["unban", "wish"]);
   });
 
+  test("waits for a node to be known; a watch ends meanwhile, and does not throw", async () => {
+    const names: string[] = [];
+    const { time, node, client } = start(["a"], { nodes: () => names });
+    const ends: string[] = [];
+    const ended = (error: ControlError): void => void ends.push(error.code);
+    client.watch(0, { whole: never, changes: never, ended });
+    client.attend(1, { ended });
+    await settled();
+    expect(ends).toEqual(["unavailable", "unavailable"]);
+    node("a").otherwise = () => Promise.resolve(7);
+    const call = client.reopen(1, 1);
+    await after(time, 100, never());
+    names.push("a");
+    expect(await after(time, 1_000, call)).toBe(7);
+  });
+
   test("also to one that is not listed", async () => {
     const { time, node, client } = start(["a"]);
     node("a").otherwise = failure("not-leader", "unlisted");

@@ -82,14 +82,17 @@ export class ControlClient implements Control {
 
   /** At who is said to lead; after its end at another node. */
   attend(incarnation: Incarnation, sink: AttendSink): Watch {
-    const node = this.#leader ?? this.#other(undefined);
-    return this.#stream(node, sink, (control, ended) => control.attend(incarnation, { ended }));
+    const choose = (): string => this.#leader ?? this.#other(undefined);
+    return this.#stream(choose, sink, (control, ended) => control.attend(incarnation, { ended }));
   }
 
   /** Each at the next node. */
   watch(after: Version, sink: WatchSink): Watch {
-    this.#watched = this.#other(this.#watched);
-    return this.#stream(this.#watched, sink, (control, ended) => {
+    const choose = (): string => {
+      this.#watched = this.#other(this.#watched);
+      return this.#watched;
+    };
+    return this.#stream(choose, sink, (control, ended) => {
       return control.watch(after, {
         whole: (view) => sink.whole(view),
         changes: (changes, version) => sink.changes(changes, version),
@@ -140,10 +143,10 @@ export class ControlClient implements Control {
     let node: string | undefined;
     for (let hints = 0; ; ) {
       if (this.#closed) throw closed();
-      node = this.#leader ?? this.#other(node);
       const left = end - clock.now();
       let error: ControlError;
       try {
+        node = this.#leader ?? this.#other(node);
         const control = this.#options.connect(node);
         return await this.#within(Math.min(left, patience), ask(control));
       } catch (thrown) {
@@ -160,9 +163,9 @@ export class ControlClient implements Control {
   }
 
   /** Where no other one is named, another one is asked next. */
-  #learn(node: string, error: ControlError): void {
+  #learn(node: string | undefined, error: ControlError): void {
     if (error.leader !== undefined && error.leader !== node) this.#leader = error.leader;
-    else if (this.#leader === node) this.#leader = undefined;
+    else if (node !== undefined && this.#leader === node) this.#leader = undefined;
   }
 
   /** The one behind the last, so that none is left out; first any, each time the next. */
@@ -174,12 +177,14 @@ export class ControlClient implements Control {
     return node;
   }
 
+  /** Where no node is known, as before DNS names one, it ends like one at a node that is away. */
   #stream(
-    node: string,
+    choose: () => string,
     sink: AttendSink,
     open: (control: Control, ended: (error: ControlError) => void) => Watch,
   ): Watch {
     let isOpen = true;
+    let node: string | undefined;
     const ended = (error: ControlError): void => {
       if (!isOpen) return;
       isOpen = false;
@@ -189,6 +194,7 @@ export class ControlClient implements Control {
     let watch: Watch | undefined;
     try {
       if (this.#closed) throw closed();
+      node = choose();
       watch = open(this.#options.connect(node), ended);
     } catch (thrown) {
       queueMicrotask(() => ended(asControlError(thrown)));
