@@ -57,7 +57,7 @@ describe("a call", () => {
     const { time, node, client } = start(["a"], { nodes: () => names });
     const ends: string[] = [];
     const ended = (error: ControlError): void => void ends.push(error.code);
-    client.watch(0, { whole: never, changes: never, ended });
+    client.watch(0, { whole: () => {}, changes: () => {}, ended });
     client.attend(1, { ended });
     await settled();
     expect(ends).toEqual(["unavailable", "unavailable"]);
