@@ -63,10 +63,15 @@ export class Background {
   }
 
   #log(what: string, failures: number, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    // What the next try mends, such as a will whose shard has no owner yet at a start, needs nobody.
+    if (failures === 1) {
+      this.#logger.debug({ error: reason }, `${what} failed, trying again`);
+      return;
+    }
     const now = this.#clock.now();
     if (now - (this.#loggedAt.get(what) ?? Number.NEGATIVE_INFINITY) < LOG_INTERVAL) return;
     this.#loggedAt.set(what, now);
-    const reason = error instanceof Error ? error.message : String(error);
     this.#logger.warn({ error: reason, failures }, `${what} failed, trying again`);
   }
 
